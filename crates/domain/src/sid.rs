@@ -39,6 +39,17 @@ fn parse_hex(text: &str, prefix: &str) -> Result<[u8; 16], Invalid> {
     decoded.map(|_| bytes).map_err(|_| FORM)
 }
 
+/// The least and the greatest 16 bytes whose digits begin with those of `text` behind the prefix.
+fn range_of_hex(text: &str, prefix: &str) -> Option<([u8; 16], [u8; 16])> {
+    let digits = text.strip_prefix(prefix).filter(|digits| (1..=32).contains(&digits.len()))?;
+    let filled = |filling: char| {
+        let rest = std::iter::repeat_n(filling, 32 - digits.len());
+        let whole: String = prefix.chars().chain(digits.chars()).chain(rest).collect();
+        parse_hex(&whole, prefix).ok()
+    };
+    filled('0').zip(filled('f'))
+}
+
 fn print_hex(f: &mut fmt::Formatter<'_>, prefix: &str, bytes: &[u8; 16]) -> fmt::Result {
     let mut digits = [0; 32];
     f.write_str(prefix)?;
@@ -60,6 +71,17 @@ macro_rules! sid {
             /// The 16 bytes after the prefix.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
+            }
+
+            /// The next smaller SID.
+            #[must_use]
+            pub const fn previous(self) -> Self {
+                Self(u128::from_be_bytes(self.0).saturating_sub(1).to_be_bytes())
+            }
+
+            /// The least and the greatest SID that begin with `text`: the two letters and at least one digit.
+            pub fn range_of_prefix(text: &str) -> Option<(Self, Self)> {
+                range_of_hex(text, $prefix).map(|(least, greatest)| (Self(least), Self(greatest)))
             }
         }
 
@@ -210,6 +232,26 @@ sid!(
 minted!(AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid IntegrationSid CredentialSid FactorKeySid RequestSid);
 minted_by_type!(FactorSid ChallengeSid);
 
+impl ChallengeSid {
+    /// The SID of a challenge of this type at the same place in the order of [`age`](Self::age).
+    pub const fn with_kind(self, kind: FactorType) -> Self {
+        let mut bytes = self.0;
+        bytes[0] = kind.lead();
+        Self(bytes)
+    }
+
+    /// What challenges of both types are ordered by: the time, then the random bytes.
+    pub fn age(self) -> u128 {
+        u128::from_be_bytes(self.with_kind(FactorType::Push).0)
+    }
+
+    /// The next greater SID.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(u128::from_be_bytes(self.0).saturating_add(1).to_be_bytes())
+    }
+}
+
 impl ChallengeGroupSid {
     /// The group that this challenge is the first of.
     pub const fn of_first(challenge: ChallengeSid) -> Self {
@@ -219,5 +261,32 @@ impl ChallengeGroupSid {
     /// The group's first challenge.
     pub const fn first(self) -> ChallengeSid {
         ChallengeSid(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_sid_is_a_range() {
+        let (least, greatest) = ChallengeSid::range_of_prefix("YC03aB").unwrap();
+        assert_eq!(least.to_string(), "YC03ab0000000000000000000000000000");
+        assert_eq!(greatest.to_string(), "YC03abffffffffffffffffffffffffffff");
+        let whole = "YC03ab0000000000000000000000000000";
+        assert_eq!(ChallengeSid::range_of_prefix(whole), Some((least, least)));
+        for text in ["", "YC", "YC0x", "NT03", &format!("{whole}0"), "YCé"] {
+            assert_eq!(ChallengeSid::range_of_prefix(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn challenges_of_both_types_have_one_order() {
+        let at = Instant::from_seconds(1_700_000_000);
+        let [push, totp] =
+            [FactorType::Push, FactorType::Totp].map(|kind| ChallengeSid::least(kind, at));
+        assert_eq!((push.age(), push.with_kind(FactorType::Totp)), (totp.age(), totp));
+        let later = ChallengeSid::least(FactorType::Totp, at + std::time::Duration::from_millis(1));
+        assert!(later.age() > push.next().age() && push.next() > push);
     }
 }

@@ -66,6 +66,7 @@ mod statement;
 mod store;
 mod summaries;
 mod time_limits;
+mod timeline;
 mod totp_factors;
 mod transaction_id;
 mod upkeep;

@@ -1,4 +1,4 @@
-//! Recent challenges and notifications, and the calls that fail.
+//! Recent notifications, single challenges, and the calls that fail.
 //!
 //! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
 //! bounded number of its keys finds where that range begins.
@@ -35,13 +35,6 @@ use crate::store::PostgresStore;
 
 /// The challenge at which a scan has read as many as it may.
 const END: &str = "SELECT sid FROM challenges WHERE account_sid = $4 AND sid >= $1 AND sid < $2 ORDER BY sid DESC LIMIT 1 OFFSET $3";
-const CHALLENGES: &str = concat!(
-    "SELECT ",
-    challenge_columns!(),
-    " FROM challenges c",
-    living!("c"),
-    "WHERE c.sid >= $1 AND c.sid < $2 AND c.account_sid = $3 ORDER BY c.sid DESC LIMIT $4"
-);
 const NOTIFICATIONS: &str = concat!(
     "SELECT ",
     notification_summary_columns!(),
@@ -158,25 +151,6 @@ impl Command for Resend {
 
 #[async_trait]
 impl Recent for PostgresStore {
-    async fn recent_challenges(
-        &self,
-        account: AccountSid,
-        before: ChallengeSid,
-        bounds: ScanBounds,
-        most: usize,
-    ) -> StoreResult<Scan<Challenge>> {
-        let db = self.session().await?;
-        let from = ChallengeSid::least(before.kind(), bounds.since);
-        let (from, ended_at) = scan_start(&db, account, from, before, bounds.rows).await?;
-        let range = params![
-            id(from.as_bytes()),
-            id(before.as_bytes()),
-            id(account.as_bytes()),
-            limit(most)
-        ];
-        Ok(Scan { items: all(&db, CHALLENGES, range, challenge).await?, ended_at })
-    }
-
     async fn recent_notifications(
         &self,
         account: AccountSid,

@@ -56,6 +56,7 @@ mod statement;
 mod store;
 mod summaries;
 mod test_write;
+mod timeline;
 mod totp_factors;
 mod upkeep;
 mod usage;

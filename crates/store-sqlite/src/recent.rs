@@ -1,4 +1,4 @@
-//! Recent challenges and notifications, and the calls that fail.
+//! Recent notifications, single challenges, and the calls that fail.
 //!
 //! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
 //! bounded number of its keys finds where that range begins. That takes longer than other reads, so it runs on a thread for blocking
@@ -37,10 +37,6 @@ statements! {
     /// The challenge at which a scan has read as many as it may.
     END = "SELECT sid FROM challenges INDEXED BY challenges_of_account \
            WHERE account_sid = ?4 AND sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
-    CHALLENGES = concat!(
-        "SELECT ", challenge_columns!(), " FROM challenges c INDEXED BY challenges_of_account", living!("c"),
-        "WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4"
-    );
     NOTIFICATIONS = concat!("SELECT ", notification_summary_columns!(), " FROM challenges c INDEXED BY challenges_of_account \
              JOIN notifications n ON n.challenge_sid = c.sid \
              WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4");
@@ -143,23 +139,6 @@ impl Command for Resend {
 
 #[async_trait]
 impl Recent for SqliteStore {
-    async fn recent_challenges(
-        &self,
-        account: AccountSid,
-        before: ChallengeSid,
-        bounds: ScanBounds,
-        most: usize,
-    ) -> StoreResult<Scan<Challenge>> {
-        self.read_blocking(move |db| {
-            let from = ChallengeSid::least(before.kind(), bounds.since);
-            let (from, ended_at) = scan_start(db, account, from, before, bounds.rows)?;
-            let range =
-                params![from.as_bytes(), before.as_bytes(), account.as_bytes(), limit(most)];
-            Ok(Scan { items: all(db, CHALLENGES, range, challenge)?, ended_at })
-        })
-        .await
-    }
-
     async fn recent_notifications(
         &self,
         account: AccountSid,

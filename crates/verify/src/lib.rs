@@ -47,6 +47,7 @@ pub mod services;
 pub mod sessions;
 mod settings;
 pub mod tally;
+pub mod timeline;
 mod totp_challenges;
 pub mod totp_factors;
 mod verify;

@@ -1,11 +1,10 @@
-//! Reports for the console: recent challenges and notifications, and calls of webhooks that fail.
+//! Reports for the console: recent notifications, single challenges, and calls of webhooks that fail.
 
 use std::time::Duration;
 
 use countersign_domain::challenge::Challenge;
-use countersign_domain::entity::Entity;
 use countersign_domain::event::CallId;
-use countersign_domain::factor::{Factor, FactorType};
+use countersign_domain::factor::Factor;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
 };
@@ -13,7 +12,6 @@ use countersign_domain::summary::Grain;
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook_call::{Call, TakenCall};
-use countersign_store::PageQuery;
 use countersign_store::seam::{
     CallCounts, CallCursor, CallList, NotificationSummary, PeriodSummary, Scan, ScanBounds,
     ServiceSummary, SummaryQuery,
@@ -25,14 +23,10 @@ use crate::verify::Verify;
 
 /// Challenges of an account that one report reads at most.
 pub const MAX_SCANNED: usize = 5_000;
-/// How far back a list of challenges reaches. No retention is longer.
-const LONGEST_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// Calls of one webhook about a challenge that are listed at most. A challenge has fewer unless it was pushed very often.
 const MAX_CALLS: usize = 100;
 /// Delivered calls about a challenge that are listed at most. A challenge has fewer unless many webhooks subscribe to many pushes.
 const MAX_TAKEN: usize = 500;
-/// Services that are searched for an identity at most.
-const MAX_SERVICES: u16 = 1_000;
 
 /// The calls of a webhook that failed, a page of each list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,33 +49,6 @@ pub struct FailedCallsCursor {
 }
 
 impl Verify {
-    /// Returns at most `most` challenges of an account, of either type, that are older than `before`, newest first.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn recent_challenges(
-        &self,
-        account: AccountSid,
-        before: Option<ChallengeSid>,
-        most: usize,
-    ) -> VerifyResult<Scan<Challenge>> {
-        let now = self.now();
-        let look = ScanBounds { since: now - LONGEST_RETENTION, rows: MAX_SCANNED };
-        let before = |kind| match before {
-            Some(sid) if sid.kind() == kind => sid,
-            Some(sid) => ChallengeSid::least(kind, sid.minted_at()),
-            // Includes challenges of a node whose clock is ahead.
-            None => ChallengeSid::least(kind, now + Duration::from_secs(60)),
-        };
-        let of = |kind| self.store.recent_challenges(account, before(kind), look, most);
-        let report = async { Ok((of(FactorType::Push).await?, of(FactorType::Totp).await?)) };
-        let (push, totp) = self.reports.run(report).await.map_err(VerifyError::Store)?;
-        let mut items = [push.items, totp.items].concat();
-        items.sort_by_key(|challenge| std::cmp::Reverse(challenge.created_at));
-        items.truncate(most);
-        Ok(Scan { items, ended_at: push.ended_at.max(totp.ended_at) })
-    }
-
     /// Returns the counts of an account's challenges and pushes by period and platform, in the last `periods` periods: the present one
     /// is the last.
     ///
@@ -175,22 +142,6 @@ impl Verify {
     ) -> VerifyResult<Challenge> {
         let report = self.store.challenge_of_notification(account, sid, MAX_SCANNED);
         self.reports.run(report).await?.ok_or(VerifyError::NotFound)
-    }
-
-    /// Returns the entities of an identity, at most one of each service.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn entities_of_identity(
-        &self,
-        account: AccountSid,
-        identity: &Identity,
-    ) -> VerifyResult<Vec<Entity>> {
-        let mut found = Vec::new();
-        for service in self.store.services(account, PageQuery::first(MAX_SERVICES)).await?.items {
-            found.extend(self.store.entity(service.sid, identity).await?);
-        }
-        Ok(found)
     }
 
     /// Whether a device is present now.

@@ -5,13 +5,13 @@ use std::time::Duration;
 use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
-use countersign_domain::factor::{Factor, FactorChange};
+use countersign_domain::factor::{Factor, FactorChange, FactorType};
 use countersign_domain::integration::IntegrationKind;
 use countersign_domain::limits::Limits;
 use countersign_domain::service::Service;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::session::SessionId;
-use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid};
+use countersign_domain::sid::{AccountSid, ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::summary::{Grain, count};
 use countersign_domain::text::StringMap;
 use countersign_domain::totp::TotpChange;
@@ -20,10 +20,11 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_store::conformance::Fixture;
 use countersign_store::moving::{Kind, TABLES, Table};
-use countersign_store::page::PageQuery;
+use countersign_store::page::{Order, PageQuery};
 use countersign_store::seam::{
-    Answer, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted, Opened, Opening,
-    Recorded, ScanBounds, SummaryCursor, SummaryQuery, SummaryStep, TotpUpdate,
+    Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted, Opened,
+    Opening, Recorded, ScanBounds, Stretch, SummaryCursor, SummaryQuery, SummaryStep,
+    TimelineFilter, TotpUpdate,
 };
 
 use crate::log::whole_scans;
@@ -71,6 +72,25 @@ async fn count_something(fixture: &Fixture, service: &Service) {
         store.summaries(query).await.unwrap();
         store.service_summaries(query).await.unwrap();
     }
+}
+
+/// Searches the challenges up to `challenge` by each kind of filter, and people and devices.
+async fn search(fixture: &Fixture, account: AccountSid, challenge: ChallengeSid) {
+    let (store, now) = (&fixture.store, fixture.now());
+    let from = ChallengeSid::least(FactorType::Push, now - Duration::from_secs(60));
+    let attempt = AttemptFilter { platform: Some("apn".into()), ..AttemptFilter::default() };
+    for attempt in [AttemptFilter::default(), attempt] {
+        let filter = TimelineFilter { attempt, ..TimelineFilter::default() };
+        for order in [Order::Ascending, Order::Descending] {
+            let stretch = Stretch { from, to: challenge.next(), order, rows: 100, most: 10 };
+            store.timeline(account, &filter, stretch, now).await.unwrap();
+        }
+    }
+    let range = EntitySid::range_of_prefix("YE0").unwrap();
+    store.entities_by_identity(account, "a", 10).await.unwrap();
+    store.entities_by_sid(account, range, 10).await.unwrap();
+    store.factors_by_name(account, "a", 10).await.unwrap();
+    store.factors_by_sid(account, FactorSid::range_of_prefix("YF0").unwrap(), 10).await.unwrap();
 }
 
 /// The rows of each table of a filled database.
@@ -229,7 +249,7 @@ async fn use_everything(fixture: &Fixture) {
     store.count_wrong_answer(challenge.sid).await.unwrap();
     store.challenge_of_account(account.sid, challenge.sid).await.unwrap();
     let bounds = ScanBounds { since: now - Duration::from_secs(60), rows: 100 };
-    store.recent_challenges(account.sid, challenge.sid, bounds, 10).await.unwrap();
+    search(fixture, account.sid, challenge.sid).await;
     store.recent_notifications(account.sid, fixture.later(1), bounds).await.unwrap();
     let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     store.challenge_of_notification(account.sid, new.delivery.notification, 10).await.unwrap();

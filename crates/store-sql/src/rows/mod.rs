@@ -15,6 +15,7 @@ pub mod provider_tokens;
 pub mod services;
 pub mod summaries;
 pub mod targets;
+pub mod timeline;
 pub mod totp_factors;
 pub mod usage;
 pub mod webhooks;

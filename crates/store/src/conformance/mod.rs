@@ -31,6 +31,7 @@ pub mod services;
 pub mod sessions;
 pub mod settling;
 pub mod summaries;
+pub mod timeline;
 pub mod totp_factors;
 pub mod upkeep;
 pub mod usage;
@@ -281,7 +282,6 @@ macro_rules! conformance {
                 an_address_registered_since_is_not_forgotten
             }
             recent {
-                the_newest_challenges_of_an_account_are_found
                 a_scan_ends_at_its_bound_and_returns_it
                 notifications_are_summarized
                 a_challenge_is_found_by_its_own_sid_or_a_notifications
@@ -292,6 +292,14 @@ macro_rules! conformance {
             sessions {
                 a_session_that_was_ended_has_ended
                 an_account_ends_only_so_many_sessions
+            }
+            timeline {
+                the_challenges_of_an_account_are_found_in_both_orders
+                a_search_ends_at_its_bound_and_returns_it
+                a_filter_keeps_only_what_fits_all_of_it
+                attempts_are_found_by_platform_outcome_and_code
+                people_are_found_by_the_beginning_of_their_identity
+                devices_are_found_by_the_beginning_of_their_name
             }
             upkeep {
                 everything_below_a_deleted_entity_is_removed
@@ -370,6 +378,7 @@ mod tests {
             include_str!("recent.rs"),
             include_str!("sessions.rs"),
             include_str!("summaries.rs"),
+            include_str!("timeline.rs"),
             include_str!("upkeep.rs"),
             include_str!("usage.rs"),
         ] {

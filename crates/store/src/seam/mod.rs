@@ -32,6 +32,7 @@ mod recent;
 mod services;
 mod sessions;
 mod summaries;
+mod timeline;
 mod totp_factors;
 mod upkeep;
 mod usage;
@@ -64,6 +65,7 @@ pub use summaries::{
     PeriodSummary, SUMMARY_ROWS, ServiceSummary, Summaries, SummaryCursor, SummaryQuery,
     SummaryRow, SummaryStep,
 };
+pub use timeline::{AttemptFilter, FoundFactor, Searched, Stretch, TimelineFilter, Timelines};
 pub use totp_factors::{TotpEnrolment, TotpFactors, TotpUpdate};
 pub use upkeep::{Retention, Upkeep};
 pub use usage::{CountedKey, CountedRow, CountedTable, Usages};
@@ -90,6 +92,7 @@ pub trait Store:
     + Deliveries
     + Upkeep
     + Recent
+    + Timelines
     + Sessions
     + Usages
     + Summaries

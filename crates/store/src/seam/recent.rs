@@ -1,4 +1,4 @@
-//! What an operator looks at: recent challenges and notifications, and the calls that fail.
+//! What an operator looks at: recent notifications, single challenges, and the calls that fail.
 
 use async_trait::async_trait;
 use countersign_domain::attention::CallCounts;
@@ -75,17 +75,9 @@ pub struct CallCursor {
     pub id: CallId,
 }
 
-/// Recent challenges and notifications, within bounds, and the calls that fail.
+/// Recent notifications, within bounds, single challenges, and the calls that fail.
 #[async_trait]
 pub trait Recent {
-    /// Lists the newest challenges of an account, of the type of `before` and older than it, at most `most`.
-    async fn recent_challenges(
-        &self,
-        account: AccountSid,
-        before: ChallengeSid,
-        bounds: ScanBounds,
-        most: usize,
-    ) -> StoreResult<Scan<Challenge>>;
     /// Lists the notifications of the newest challenges of an account that were created before `until`, deleted ones
     /// included.
     async fn recent_notifications(

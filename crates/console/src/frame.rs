@@ -49,6 +49,8 @@ pub(crate) struct Frame {
     pub(crate) pace: Pace,
     /// What is told above the content.
     pub(crate) told: Option<Told>,
+    /// The text in the search field.
+    pub(crate) sought: String,
 }
 
 /// Whether a page updates itself. Contains the path of a page that can.
@@ -57,6 +59,8 @@ pub(crate) enum Pace {
     Once,
     /// The page updates itself.
     Live(String),
+    /// The page follows a stream of events.
+    Streamed(String),
     /// Updates are paused.
     Held(String),
 }
@@ -67,7 +71,6 @@ impl Frame {
         let all = [
             ("", "Overview", Section::Overview),
             ("/timeline", "Timeline", Section::Timeline),
-            ("/search", "Search", Section::Search),
             ("/services", "Services", Section::Services),
             ("/credentials", "Credentials", Section::Credentials),
             ("/webhooks", "Webhooks", Section::Webhooks),
@@ -83,6 +86,7 @@ impl Frame {
             operator: operator.cloned(),
             pace: Pace::Once,
             told: None,
+            sought: String::new(),
             base,
         }
     }
@@ -109,6 +113,21 @@ impl Frame {
         matches!(self.told, Some(Told::Failed { .. }))
     }
 
+    /// Makes a page at `path` follow a stream, unless the query contains `live=no`.
+    pub(crate) fn streamed(self, path: &str, query: &Form) -> Self {
+        let frame = self.live(path, query);
+        let pace = match frame.pace {
+            Pace::Live(path) => Pace::Streamed(path),
+            other => other,
+        };
+        Self { pace, ..frame }
+    }
+
+    /// Shows a text in the search field.
+    pub(crate) fn seeking(self, text: &str) -> Self {
+        Self { sought: text.to_owned(), ..self }
+    }
+
     /// The path for updates, if the page updates itself.
     pub(crate) fn live_path(&self) -> Option<&str> {
         if let Pace::Live(path) = &self.pace { Some(path) } else { None }
@@ -117,6 +136,18 @@ impl Frame {
     /// The path for updates, if they are paused.
     pub(crate) fn held_path(&self) -> Option<&str> {
         if let Pace::Held(path) = &self.pace { Some(path) } else { None }
+    }
+
+    /// The path of a page that follows a stream.
+    pub(crate) fn streamed_path(&self) -> Option<&str> {
+        if let Pace::Streamed(path) = &self.pace { Some(path) } else { None }
+    }
+
+    /// The path of a page that is not paused, with a query that pauses it; for browsers without scripts.
+    pub(crate) fn pausing_path(&self) -> Option<String> {
+        let path = self.live_path().or_else(|| self.streamed_path())?;
+        let mark = if path.contains('?') { '&' } else { '?' };
+        Some(format!("{path}{mark}live=no"))
     }
 
     /// The token that forms contain.

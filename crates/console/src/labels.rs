@@ -6,6 +6,7 @@ use countersign_domain::address::Platform;
 use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::challenge::ChallengeStatus;
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
+use countersign_domain::presence::{Presence, PresenceProof};
 
 /// The colour of a state.
 pub(crate) type Tone = &'static str;
@@ -30,6 +31,15 @@ pub(crate) const fn tone_of_push(status: NotificationStatus) -> Tone {
         NotificationStatus::Failed => BAD,
         NotificationStatus::Queued | NotificationStatus::Sending => BUSY,
         NotificationStatus::Expired | NotificationStatus::Cancelled => CALM,
+    }
+}
+
+/// How a challenge's presence is proved. The number or code itself is on no page.
+pub(crate) const fn presence(presence: &Presence) -> &'static str {
+    match presence.proof {
+        PresenceProof::Code { .. } => "code: shown on the device, typed on the page that asked",
+        PresenceProof::Number { .. } => "number: shown on the page that asked, typed on the device",
+        PresenceProof::Pick { .. } => "pick: shown on the page that asked, picked on the device",
     }
 }
 

@@ -8,13 +8,17 @@ mod access;
 mod attempts;
 mod attention;
 mod chart;
+mod csv;
+mod curl;
 mod error;
 mod fields;
 mod files;
+mod filter;
 mod form;
 mod frame;
 mod labels;
 mod links;
+mod listeners;
 mod pages;
 mod paging;
 mod qr;
@@ -27,6 +31,7 @@ mod state;
 mod tests;
 mod told;
 mod views;
+mod waterfall;
 
 pub use router::router;
 pub use state::{

@@ -8,6 +8,7 @@ use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use countersign_web::compressed;
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
 
@@ -16,8 +17,9 @@ use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::pages::{
-    api_keys, challenge, credential_form, credentials, devices, enrol, overview, pauses, people,
-    protection, search, service, services, sign_in, timeline, webhook_form, webhooks,
+    api_keys, challenge, credential_form, credentials, devices, enrol, export, live, overview,
+    pauses, people, protection, search, service, services, sign_in, timeline, webhook_form,
+    webhooks,
 };
 use crate::session::{Operator, Renewal};
 use crate::state::{Console, SharedConsole};
@@ -53,6 +55,9 @@ fn general() -> Vec<Route> {
         post(READ, "/sign-out", sign_in::leave),
         get(READ, "", overview::show),
         get(READ, "/timeline", timeline::show),
+        get(READ, "/timeline/live", live::stream),
+        get(READ, "/timeline/export.csv", export::csv),
+        get(READ, "/timeline/export.json", export::json),
         get(READ, "/search", search::show),
         get(READ, "/challenges/{challenge}", challenge::show),
     ]
@@ -179,13 +184,15 @@ async fn finish(
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         response = draw(&console, &headers, &error).await;
     }
-    let headers = response.headers_mut();
-    files::POLICY.apply(headers);
+    let answer = response.headers_mut();
+    files::POLICY.apply(answer);
     // Responses without a caching rule must not be stored.
-    if !headers.contains_key(CACHE_CONTROL) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if !answer.contains_key(CACHE_CONTROL) {
+        answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    response
+    // What a page repeats of its address cannot be used to guess its form token by the length of the response: other sites' requests
+    // have no session (`SameSite=Strict`).
+    compressed(response, &headers).await
 }
 
 async fn draw(console: &Console, headers: &http::HeaderMap, error: &PageError) -> Response {

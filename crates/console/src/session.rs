@@ -63,7 +63,8 @@ impl Renewal {
 fn is_by_person(headers: &HeaderMap) -> bool {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|is| is == value);
     let is_by_page = says("sec-fetch-mode", "navigate") && !headers.contains_key("sec-fetch-user");
-    !headers.contains_key("hx-request") && !is_by_page
+    let is_stream = says("accept", "text/event-stream");
+    !headers.contains_key("hx-request") && !is_by_page && !is_stream
 }
 
 /// A form of a signed-in operator, from a page of the console.

@@ -12,10 +12,16 @@ use countersign_domain::webhook::Webhook;
 use countersign_verify::Verify;
 use countersign_verify::vitals::Vitals;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use crate::attempts::Attempts;
 use crate::labels::speaker;
 use crate::links::Links;
+use crate::listeners::Listeners;
+
+/// Exports that are written at a time.
+const EXPORTS: usize = 2;
 
 /// Tests a push credential without showing anything on a device. Implemented where push services are known.
 #[async_trait]
@@ -102,6 +108,8 @@ pub struct Dependencies {
     pub retention_days: u64,
     /// Explains the code of an attempt.
     pub explain: fn(&AttemptRecord) -> Option<&'static str>,
+    /// Ends live streams when the server stops.
+    pub shutdown: CancellationToken,
 }
 
 /// The console. Shared by all pages.
@@ -117,6 +125,9 @@ pub struct Console {
     pub(crate) explain: fn(&AttemptRecord) -> Option<&'static str>,
     pub(crate) attempts: Attempts,
     pub(crate) links: Links,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) listeners: Listeners,
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 /// The state, as handlers receive it.
@@ -137,6 +148,9 @@ impl Console {
             explain: dependencies.explain,
             attempts: Attempts::default(),
             links: Links::default(),
+            shutdown: dependencies.shutdown,
+            listeners: Listeners::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
         }
     }
 

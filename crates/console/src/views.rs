@@ -77,6 +77,8 @@ pub(crate) struct Attempt {
     pub(crate) said: Option<String>,
     /// Code of the outcome, and its meaning.
     pub(crate) code: Option<String>,
+    pub(crate) code_number: Option<u32>,
+    pub(crate) micros: u64,
 }
 
 impl Attempt {
@@ -95,6 +97,8 @@ impl Attempt {
             speaker: labels::speaker(record.provider_status),
             said: (!said.is_empty()).then(|| said.join(" ")),
             code,
+            code_number: record.code.map(|code| code.0),
+            micros: record.micros,
         }
     }
 }
@@ -141,6 +145,10 @@ pub(crate) struct ChallengeSummary {
     pub(crate) pushes: Vec<Push>,
     /// Whether there are more pushes.
     pub(crate) is_cut: bool,
+    /// Whether the person was asked on several devices.
+    pub(crate) is_of_group: bool,
+    /// What shows that the person looks at the page that asked.
+    pub(crate) presence: Option<&'static str>,
 }
 
 impl ChallengeSummary {
@@ -183,6 +191,8 @@ impl ChallengeSummary {
             answered: answered_at(challenge).filter(|_| answered),
             pushes: Vec::new(),
             is_cut: false,
+            is_of_group: challenge.group.is_some(),
+            presence: challenge.presence.as_deref().map(labels::presence),
         }
     }
 }

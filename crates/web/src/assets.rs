@@ -208,7 +208,8 @@ fn without_comments(contents: Vec<u8>) -> Vec<u8> {
     kept.into_bytes()
 }
 
-fn accepts_gzip(request: &HeaderMap) -> bool {
+/// Whether a client takes a response that is compressed with gzip.
+pub(crate) fn accepts_gzip(request: &HeaderMap) -> bool {
     request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok()).any(|codings| {
         codings.split(',').any(|coding| {
             let (name, quality) = coding.split_once(';').unwrap_or((coding, ""));

@@ -3,7 +3,9 @@
 
 mod assets;
 pub mod body;
+mod compress;
 mod policy;
 
 pub use assets::{Asset, Assets};
+pub use compress::compressed;
 pub use policy::Policy;

@@ -12,6 +12,8 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{Call, CallState, OVERFLOWED, TakenCall, UNTRIED};
 use countersign_store::PageQuery;
 
+use super::group::Group;
+use crate::curl::Commands;
 use crate::error::PageError;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
@@ -19,6 +21,7 @@ use crate::labels::{self, BAD, BUSY, CALM, GOOD, Tone};
 use crate::session::Operator;
 use crate::state::{Console, SharedConsole};
 use crate::views::{Attempt, ChallengeSummary, Timestamp, answered_at};
+use crate::waterfall::Waterfall;
 
 /// Largest number of webhooks that are read.
 const MOST_WEBHOOKS: u16 = 100;
@@ -68,6 +71,11 @@ struct ChallengePage {
     has_hidden: bool,
     steps: Vec<Step>,
     webhook_calls: Vec<WebhookCalls>,
+    group: Option<Group>,
+    /// How many tries to prove the presence were wrong, and how many there are.
+    tries: Option<(u8, u8)>,
+    waterfall: Waterfall,
+    curl: Commands,
 }
 
 /// The page. Updates itself until everything has ended.
@@ -96,6 +104,7 @@ pub(crate) async fn show(
         Some(country) => format!("{address} ({country})"),
         None => address.to_string(),
     });
+    let tries = challenge.presence.as_deref().map(|it| (it.wrong(), it.tries()));
     let frame = Frame::new(&console, Some(&operator), Section::Nowhere);
     let frame = frame.live(&format!("/challenges/{sid}"), &query);
     let fields = challenge.details.fields.iter();
@@ -110,6 +119,10 @@ pub(crate) async fn show(
         has_hidden: challenge.hidden_details.is_some(),
         steps,
         webhook_calls,
+        group: Group::read(&challenge, &console).await?,
+        tries,
+        waterfall: Waterfall::of(&challenge, &summary, &taken),
+        curl: Commands::of(&challenge, &console.public_url),
         summary,
     })
 }

@@ -8,7 +8,8 @@ use countersign_verify::CredentialSecrets;
 use countersign_verify::credentials::CredentialUpdate;
 use http::StatusCode;
 
-use super::scene::{PAGES, PRIVATE_KEY, Page, Scene};
+use super::page::Page;
+use super::scene::{PAGES, PRIVATE_KEY, Scene};
 
 #[tokio::test]
 async fn settings_are_changed_by_the_rules_of_the_api() {
@@ -266,6 +267,5 @@ async fn things_are_found_by_their_names() {
     }
     let page = browser.get("/console/search?q=sam-porter").await;
     page.shows(&furnished.person());
-    page.shows("sam-porter of Harbour Bank");
-    browser.get("/console/search?q=sam-porte").await.shows("Nothing in this account is called");
+    page.shows("of Harbour Bank");
 }

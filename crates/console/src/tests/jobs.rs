@@ -6,7 +6,8 @@ use countersign_store::PageQuery;
 use countersign_verify::{Caller, VerifyError};
 use http::StatusCode;
 
-use super::scene::{Browser, PRIVATE_KEY, Page, Scene};
+use super::page::Page;
+use super::scene::{Browser, PRIVATE_KEY, Scene};
 
 /// Sends a form and loads the page that follows, twice.
 async fn done(browser: &mut Browser, from: &str, path: &str, form: &[(&str, &str)]) -> Page {

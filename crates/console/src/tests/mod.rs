@@ -3,7 +3,9 @@
 mod actions;
 mod jobs;
 mod overview;
+mod page;
 mod pages;
 mod roles;
 mod scene;
 mod sign_in;
+mod timeline;

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use axum::response::Response;
 use countersign_bus::handover::Inbox;
 use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::attempt_record::AttemptRecord;
@@ -31,11 +32,13 @@ use countersign_verify::credentials::CredentialUpdate;
 use countersign_verify::vitals::{Surroundings, Vitals};
 use countersign_verify::{Keys, MasterKey, Verify};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
-use http::{HeaderMap, Request, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use super::page::Page;
 use crate::{
     Console, CredentialTester, Dependencies, TestResult, WebhookTestResult, WebhookTester, router,
 };
@@ -49,6 +52,7 @@ pub(super) struct Scene {
     pub(super) around: Arc<Around>,
     pub(super) account: AccountSid,
     pub(super) token: Secret,
+    pub(super) shutdown: CancellationToken,
     /// Receives what is handed to the engine.
     pub(super) _inbox: Inbox,
     _folder: TempDir,
@@ -142,6 +146,7 @@ impl Scene {
         let (account, token) = verify.create_account("owlbank").await.unwrap();
         let around = Arc::new(Around::default());
         let vitals = Arc::new(Vitals::new(Arc::clone(&verify), Arc::clone(&around) as _, None));
+        let shutdown = CancellationToken::new();
         let console = Arc::new(Console::new(Dependencies {
             verify,
             vitals,
@@ -150,8 +155,10 @@ impl Scene {
             webhook_tester: Arc::new(Application),
             retention_days: 30,
             explain,
+            shutdown: shutdown.clone(),
         }));
-        Self { stage, console, around, account: account.sid, token, _inbox: inbox, _folder: folder }
+        let account = account.sid;
+        Self { stage, console, around, account, token, shutdown, _inbox: inbox, _folder: folder }
     }
 
     pub(super) fn verify(&self) -> &Verify {
@@ -159,7 +166,8 @@ impl Scene {
     }
 
     pub(super) fn browser(&self) -> Browser {
-        Browser { routes: router(&self.console), cookies: BTreeMap::new(), from: None }
+        let (routes, cookies) = (router(&self.console), BTreeMap::new());
+        Browser { routes, cookies, from: None, stream: None }
     }
 
     /// A browser with this address.
@@ -279,49 +287,15 @@ pub(super) const PAGES: [&str; 8] = [
 
 /// Stores cookies, as browsers do.
 pub(super) struct Browser {
-    routes: Router,
+    pub(super) routes: Router,
     pub(super) cookies: BTreeMap<String, String>,
-    from: Option<SocketAddr>,
+    pub(super) from: Option<SocketAddr>,
+    /// The stream that was opened last.
+    pub(super) stream: Option<Body>,
 }
 
-pub(super) struct Page {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) location: String,
-    pub(super) text: String,
-}
-
-impl Page {
-    pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    /// The token of the page's first form.
-    pub(super) fn form_token(&self) -> String {
-        let rest = self.text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
-        rest.split('"').next().unwrap_or_default().to_owned()
-    }
-
-    /// The names of the buttons, with hidden text.
-    pub(super) fn buttons(&self) -> Vec<String> {
-        let of = |rest: &str| {
-            let inside = rest.split_once('>').unwrap().1.split("</button>").next().unwrap();
-            let texts = inside.split('<').map(|it| it.split_once('>').map_or(it, |(_, text)| text));
-            texts.collect::<String>()
-        };
-        self.text.split("<button").skip(1).map(of).collect()
-    }
-
-    #[track_caller]
-    pub(super) fn shows(&self, text: &str) {
-        assert!(self.text.contains(text), "{text:?} is not in {}", self.text);
-    }
-
-    #[track_caller]
-    pub(super) fn hides(&self, text: &str) {
-        assert!(!self.text.contains(text), "{text:?} is in {}", self.text);
-    }
-}
+/// The type of a stream of events.
+const EVENTS: &str = "text/event-stream";
 
 impl Browser {
     pub(super) async fn get(&mut self, path: &str) -> Page {
@@ -365,7 +339,14 @@ impl Browser {
         self.post(page, page, &form).await
     }
 
-    async fn ask(&mut self, request: http::request::Builder, body: String) -> Page {
+    /// The next event of the stream; `None` at its end.
+    pub(super) async fn event(&mut self) -> Option<String> {
+        let frame = self.stream.as_mut()?.frame().await?;
+        let data = frame.unwrap().into_data().unwrap();
+        Some(String::from_utf8(data.to_vec()).unwrap())
+    }
+
+    pub(super) async fn send(&mut self, request: http::request::Builder, body: String) -> Response {
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header(COOKIE, cookies.join("; "));
@@ -374,13 +355,24 @@ impl Browser {
             request.extensions_mut().insert(ConnectInfo(from));
         }
         let Ok(response) = self.routes.clone().oneshot(request).await;
+        response
+    }
+
+    async fn ask(&mut self, request: http::request::Builder, body: String) -> Page {
+        let response = self.send(request, body).await;
         let (dependencies, body) = response.into_parts();
         for cookie in dependencies.headers.get_all(SET_COOKIE) {
             let pair = cookie.to_str().unwrap().split(';').next().unwrap();
             let (name, value) = pair.split_once('=').unwrap();
             self.cookies.insert(name.to_owned(), value.to_owned());
         }
-        let bytes = body.collect().await.unwrap().to_bytes();
+        let bytes = if dependencies.headers.get(CONTENT_TYPE).is_some_and(|it| it == EVENTS) {
+            // A stream has no end: its first event is its text.
+            self.stream = Some(body);
+            self.event().await.unwrap_or_default().into()
+        } else {
+            body.collect().await.unwrap().to_bytes()
+        };
         let location = dependencies.headers.get(LOCATION).map_or("", |it| it.to_str().unwrap());
         Page {
             status: dependencies.status,

@@ -131,7 +131,7 @@ impl OpenRequest {
         let deadline = now + within;
         state.sending.push((number, deadline));
         drop(state);
-        SendingResponse { open: self, number, within, last: deadline }
+        SendingResponse { open: self, number, within, last: deadline, waits_since: None }
     }
 }
 
@@ -143,6 +143,9 @@ impl Drop for OpenRequest {
     }
 }
 
+/// How long a body may take to make its next part. Whoever makes it has deadlines of their own.
+const MAKING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// A response that is being sent.
 pub(super) struct SendingResponse {
     open: OpenRequest,
@@ -151,17 +154,34 @@ pub(super) struct SendingResponse {
     within: Duration,
     /// The deadline of everything that has been sent so far.
     last: Instant,
+    /// Since when the client has been waiting for the next part.
+    waits_since: Option<Instant>,
 }
 
 impl SendingResponse {
     /// The client has taken the previous part, and is offered `bytes` more.
     pub(super) fn advance(&mut self, now: Instant, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        if let Some(since) = self.waits_since.take() {
+            self.last += now.saturating_duration_since(since);
+        }
         self.last += Duration::from_millis(bytes.saturating_mul(1_000) / READ_RATE_MIN);
+        self.set_deadline(self.last.min(now + self.within));
+    }
+
+    /// The client has taken everything, and the next part is not made yet: the client is not slow meanwhile.
+    pub(super) fn wait(&mut self, now: Instant) {
+        if self.waits_since.is_none() {
+            self.waits_since = Some(now);
+            self.set_deadline(now + MAKING_MAX);
+        }
+    }
+
+    fn set_deadline(&self, deadline: Instant) {
         let mut state = self.open.requests.state();
         let mine = state.sending.iter_mut().find(|(number, _)| *number == self.number);
-        if let Some((_, deadline)) = mine {
-            *deadline = self.last.min(now + self.within);
+        if let Some((_, of_mine)) = mine {
+            *of_mine = deadline;
         }
     }
 }
@@ -238,6 +258,24 @@ mod tests {
         drop(sending);
         assert!(matches!(requests.check_timeouts(began + 78 * SECOND, &WITHIN), Timeout::Until(_)));
         drop(other);
+    }
+
+    /// As with a stream of events, which sends little and rarely.
+    #[test]
+    fn a_client_is_not_slow_while_the_response_is_being_made() {
+        let began = Instant::now();
+        let requests = Arc::new(Requests::new(began));
+        let mut sending = requests.open().send(began, WITHIN.write);
+        for minute in 0..10 {
+            let now = began + minute * 60 * SECOND;
+            sending.advance(now, 10);
+            let slow = requests.check_timeouts(now + 31 * SECOND, &WITHIN);
+            assert_eq!(slow, Timeout::Slow, "it does not take these bytes");
+            sending.wait(now + SECOND);
+            sending.wait(now + 2 * SECOND);
+            let fine = requests.check_timeouts(now + 60 * SECOND, &WITHIN);
+            assert!(matches!(fine, Timeout::Until(_)), "{minute}");
+        }
     }
 
     #[test]

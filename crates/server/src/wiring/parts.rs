@@ -143,6 +143,7 @@ impl Parts<'_> {
             webhook_tester: Arc::new(self.push.webhook_trial(self.world)?),
             retention_days: self.config.retention.challenges_days.into(),
             explain: countersign_providers::codes::explain_attempt,
+            shutdown: self.tasks.shutdown.clone(),
         });
         Ok(Arc::new(console.served_at(&urls::console_url(self.config, public_url, admin))))
     }

@@ -4,6 +4,7 @@ mod accounts;
 mod backup;
 mod check;
 mod config;
+mod integrations;
 mod listings;
 
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ pub use self::accounts::Accounts;
 pub use self::backup::{Backup, Restore};
 pub use self::check::{Check, Doctor, Results};
 pub use self::config::ConfigCommand;
+pub use self::integrations::{
+    Integrations, Settings as IntegrationFlags, Which as WhichIntegration,
+};
 pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Scope};
 use crate::version::VERSION;
 
@@ -61,6 +65,9 @@ pub enum Command {
     /// Create and list accounts, change their tokens, create and revoke API keys
     #[command(subcommand)]
     Accounts(Accounts),
+    /// Create, list and change integrations: ssh servers, gateways and portals that ask for approvals
+    #[command(subcommand)]
+    Integrations(Integrations),
     /// List the webhooks with failed calls
     Webhooks(Listing),
     /// List a person's devices and TOTP factors, without keys and secrets

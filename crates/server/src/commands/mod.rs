@@ -16,6 +16,7 @@ mod events;
 mod factors;
 mod findings;
 mod generated;
+mod integrations;
 mod lists;
 mod load;
 mod migrate_data;
@@ -87,6 +88,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Accounts(accounts) => beside(&common, async |config| {
             Box::pin(accounts::run(config, accounts)).await.map(done)
+        }),
+        Command::Integrations(command) => beside(&common, async |config| {
+            Box::pin(integrations::run(config, command)).await.map(done)
         }),
         Command::Webhooks(listing) => beside(&common, async |config| {
             Box::pin(accounts::webhooks(config, listing)).await.map(done)

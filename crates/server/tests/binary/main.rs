@@ -12,6 +12,7 @@ mod doctor;
 mod environment;
 mod files;
 mod full_disk;
+mod integrations;
 mod listings;
 mod logs;
 mod metrics;

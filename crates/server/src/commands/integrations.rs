@@ -1,0 +1,218 @@
+//! `countersign integrations`: works beside a running server, which applies changes within ten seconds.
+
+use anyhow::{anyhow, ensure};
+use countersign_domain::integration::{Integration, IntegrationKind, IntegrationSettings};
+use countersign_domain::service_protection::{PresenceList, PresenceMode};
+use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::source_networks::SourceNetworks;
+use countersign_domain::user_mapping::Aliases;
+use countersign_verify::{OpenedIntegration, Verify, VerifyError};
+use serde_json::{Value, json};
+
+use super::beside;
+use super::lists::{PAGE, accounts, all, owner, print};
+use crate::cli::{IntegrationFlags as Flags, Integrations, Listing, WhichIntegration as Which};
+use crate::config::Config;
+
+pub(super) async fn run(config: &Config, command: Integrations) -> anyhow::Result<()> {
+    let (verify, _) = beside::open(config).await?;
+    match command {
+        Integrations::List { account, service, listing } => {
+            list(&verify, account, service, listing).await?;
+        }
+        Integrations::Show { which, user, listing } => show(&verify, which, user, listing).await?,
+        Integrations::Create { service, kind, name, settings: flags, listing } => {
+            let mut settings = IntegrationSettings::named(name);
+            change(&flags, kind, &mut settings)?;
+            let account = owner(&verify, service).await?;
+            let made = verify.create_integration(account, service, kind, settings).await?;
+            print_secret(&made, listing);
+        }
+        Integrations::Update { which, name, settings: flags, listing } => {
+            let account = owner(&verify, which.service).await?;
+            let edit = |kind: IntegrationKind, settings: &mut IntegrationSettings| {
+                if let Some(name) = &name {
+                    settings.friendly_name = name.clone();
+                }
+                change(&flags, kind, settings)
+            };
+            let changed =
+                verify.update_integration(account, which.service, which.integration, edit);
+            let changed = changed.await.map_err(|error| not_there(error, which))?;
+            print(listing, || line(&changed), || members(&changed));
+        }
+        Integrations::Rotate { which, listing } => {
+            let account = owner(&verify, which.service).await?;
+            let Which { integration: sid, service } = which;
+            let rotated = verify.rotate_integration_secret(account, service, sid).await;
+            print_secret(&rotated.map_err(|error| not_there(error.into(), which))?, listing);
+            eprintln!(
+                "The previous secret stops working; a running server knows within ten seconds."
+            );
+        }
+        Integrations::Delete { which } => {
+            let account = owner(&verify, which.service).await?;
+            let Which { integration: sid, service } = which;
+            let deleted = verify.delete_integration(account, service, sid).await;
+            deleted.map_err(|error| not_there(error.into(), which))?;
+            eprintln!("{sid} is deleted; a running server knows within ten seconds.");
+        }
+    }
+    Ok(())
+}
+
+fn not_there(error: anyhow::Error, which: Which) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(VerifyError::NotFound) => {
+            anyhow!("there is no {} in {}", which.integration, which.service)
+        }
+        _ => error,
+    }
+}
+
+async fn list(
+    verify: &Verify,
+    account: Option<AccountSid>,
+    service: Option<ServiceSid>,
+    listing: Listing,
+) -> anyhow::Result<()> {
+    let mut found = 0;
+    for account in accounts(verify, account, service).await? {
+        let services = match service {
+            Some(service) => vec![service],
+            None => {
+                let all = all(PAGE, |page| verify.services(account, page), |it| it.sid).await?;
+                all.iter().map(|service| service.sid).collect()
+            }
+        };
+        for service in services {
+            let read = |page| verify.integrations(account, service, page);
+            for integration in all(PAGE, read, |it| it.sid).await? {
+                found += 1;
+                print(listing, || line(&integration), || members(&integration));
+            }
+        }
+    }
+    if found == 0 {
+        eprintln!("There are no integrations: countersign integrations create makes one.");
+    }
+    Ok(())
+}
+
+async fn show(
+    verify: &Verify,
+    which: Which,
+    user: Option<String>,
+    listing: Listing,
+) -> anyhow::Result<()> {
+    let account = owner(verify, which.service).await?;
+    let found = verify.integration(account, which.service, which.integration).await;
+    let integration = found.map_err(|error| not_there(error.into(), which))?;
+    let Some(user) = user else {
+        print(listing, || details(&integration), || members(&integration));
+        return Ok(());
+    };
+    let identity = integration.identity(&user).map_err(|why| anyhow!("--user {why}"))?;
+    let json = || json!({"user_name": user, "identity": identity});
+    print(listing, || identity.to_string(), json);
+    Ok(())
+}
+
+/// Makes the changes that the flags ask for.
+fn change(
+    flags: &Flags,
+    kind: IntegrationKind,
+    to: &mut IntegrationSettings,
+) -> anyhow::Result<()> {
+    let only = |flag: &str, wanted: IntegrationKind, is_given: bool| {
+        let kinds = wanted.as_str();
+        ensure!(
+            !is_given || kind == wanted,
+            "--{flag} is for integrations of the kind {kinds} only"
+        );
+        Ok(())
+    };
+    only("legacy", IntegrationKind::Duo, flags.legacy.is_some())?;
+    only("radius-mode", IntegrationKind::Radius, flags.radius_mode.is_some())?;
+    let is_given = flags.message_authenticator.is_some();
+    only("message-authenticator", IntegrationKind::Radius, is_given)?;
+    if let Some(aliases) = given(&flags.aliases) {
+        to.users.aliases = Aliases::parse(aliases).map_err(|why| anyhow!("--alias {why}"))?;
+    }
+    if let Some(networks) = given(&flags.networks) {
+        to.networks = SourceNetworks::parse(networks).map_err(|why| anyhow!("--network {why}"))?;
+    }
+    if let Some(presence) = &flags.presence {
+        let parse = |text: &String| PresenceList::parse(text);
+        let list = Some(presence).filter(|text| !text.is_empty()).map(parse).transpose();
+        to.presence = list.map_err(|why| anyhow!("--presence {why}"))?;
+    }
+    to.users.rule = flags.user_rule.unwrap_or(to.users.rule);
+    to.strangers = flags.strangers.unwrap_or(to.strangers);
+    to.prompt_seconds = flags.prompt_life.unwrap_or(to.prompt_seconds);
+    to.legacy = flags.legacy.unwrap_or(to.legacy);
+    to.radius_mode = flags.radius_mode.unwrap_or(to.radius_mode);
+    to.message_authenticator = flags.message_authenticator.unwrap_or(to.message_authenticator);
+    to.check_networks(kind).map_err(|why| anyhow!("--network {why}"))
+}
+
+/// The values of a flag that was given; one empty value is none.
+fn given(values: &[String]) -> Option<impl Iterator<Item = &str>> {
+    let is_empty = values == [""];
+    (!values.is_empty()).then(|| values.iter().map(String::as_str).filter(move |_| !is_empty))
+}
+
+fn print_secret(opened: &OpenedIntegration, listing: Listing) {
+    let (sid, key) = (opened.integration.sid, opened.integration.key);
+    let secret = opened.secret.expose();
+    let human = || format!("integration_sid={sid}\nkey={key}\nsecret={secret}");
+    print(
+        listing,
+        human,
+        || json!({"sid": sid.to_string(), "key": key.as_str(), "secret": secret}),
+    );
+}
+
+fn line(integration: &Integration) -> String {
+    let Integration { sid, kind, key, service, created_at, settings, .. } = integration;
+    format!("{sid}  {}  {key}  {created_at}  {service}  {}", kind.as_str(), settings.friendly_name)
+}
+
+/// A line for each property.
+fn details(integration: &Integration) -> String {
+    let Value::Object(members) = members(integration) else { return String::new() };
+    let lines = members.iter().map(|(name, value)| match value {
+        Value::String(text) => format!("{name}={text}"),
+        other => format!("{name}={other}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn members(integration: &Integration) -> Value {
+    let settings = &integration.settings;
+    let aliases: serde_json::Map<_, _> =
+        settings.users.aliases.iter().map(|(name, who)| (name.to_owned(), json!(who))).collect();
+    let modes = settings.presence.iter().flat_map(PresenceList::modes);
+    let presence: Vec<_> = modes.copied().map(PresenceMode::as_str).collect();
+    let networks: Vec<_> = settings.networks.iter().map(ToString::to_string).collect();
+    let is_radius = integration.kind == IntegrationKind::Radius;
+    json!({
+        "sid": integration.sid.to_string(),
+        "account_sid": integration.account.to_string(),
+        "service_sid": integration.service.to_string(),
+        "kind": integration.kind.as_str(),
+        "friendly_name": settings.friendly_name,
+        "key": integration.key.as_str(),
+        "user_rule": settings.users.rule.as_str(),
+        "aliases": aliases,
+        "strangers": settings.strangers.as_str(),
+        "presence": presence,
+        "networks": networks,
+        "prompt_life": settings.prompt_seconds,
+        "legacy": (!is_radius).then_some(settings.legacy),
+        "radius_mode": is_radius.then(|| settings.radius_mode.as_str()),
+        "message_authenticator": is_radius.then(|| settings.message_authenticator.as_str()),
+        "date_created": integration.created_at,
+        "date_updated": integration.updated_at,
+    })
+}

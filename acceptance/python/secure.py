@@ -67,6 +67,7 @@ class SecureServer:
         self.folder = folder
         self.certificates = Certificates(folder)
         self.port = unused_port()
+        self.radius_port = unused_port(socket.SOCK_DGRAM)
         self.account = Server(
             f"https://localhost:{self.port}", "AC" + uuid.uuid4().hex, uuid.uuid4().hex + uuid.uuid4().hex
         )
@@ -80,6 +81,7 @@ class SecureServer:
             "COUNTERSIGN_HTTP__TLS_CERTIFICATE": str(self.certificates.chain),
             "COUNTERSIGN_HTTP__TLS_KEY": str(self.certificates.key),
             "COUNTERSIGN_LIMITS__PUSH_CHALLENGES_IN_A_ROW": "0",
+            "COUNTERSIGN_RADIUS__ADDRESS": f"127.0.0.1:{self.radius_port}",
         }
         command = [
             os.environ["ACCEPTANCE_PROGRAM"],
@@ -170,7 +172,7 @@ class Integration:
         assert not failure, failure
 
 
-def unused_port():
-    with socket.socket() as listener:
+def unused_port(kind=socket.SOCK_STREAM):
+    with socket.socket(type=kind) as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("device_key", device_key),
     ("device_token", device_token),
     ("duo_request", duo_request),
@@ -27,6 +27,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("forwarded", forwarded),
     ("page_token", page_token),
     ("proxy_header", proxy_header),
+    ("radius_packet", radius_packet),
     ("stream_frame", stream_frame),
     ("subscription", subscription),
     ("webhook_url", webhook_url),
@@ -111,6 +112,13 @@ pub fn proxy_header(data: &[u8]) -> bool {
     let Some((source, rest)) = listener::proxy_header(data) else { return false };
     assert!(data.len() - rest <= LONGEST, "{source:?}");
     source.is_some()
+}
+
+/// A datagram that is a RADIUS request has a response that is a packet.
+pub fn radius_packet(data: &[u8]) -> bool {
+    let Some(is_answered) = doors::radius_packet(data, "testing123") else { return false };
+    assert!(is_answered);
+    true
 }
 
 /// A frame of a device is a bounded JSON object.

@@ -188,6 +188,11 @@ impl StringMap {
         serde_json::to_string(&self.0).unwrap_or_default()
     }
 
+    /// The value of a member.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
     /// The length of [`to_text`](Self::to_text) without escapes, in bytes.
     pub fn bytes(&self) -> usize {
         // {"":"","":""}
@@ -276,6 +281,7 @@ mod tests {
     fn a_string_map_has_string_values_and_does_not_print_them() {
         let map = StringMap::parse(r#" {"b":"\/2","a":"1"} "#).unwrap();
         assert_eq!(map.to_text(), r#"{"b":"/2","a":"1"}"#, "in their order");
+        assert_eq!((map.get("a"), map.get("c")), (Some("1"), None));
         assert_eq!(format!("{map:?}"), r#"{"b", "a"}"#);
         assert!(StringMap::parse("{}").is_ok());
         for wrong in ["", "null", "[]", r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#, r#"{"a""#] {

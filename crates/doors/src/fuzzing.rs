@@ -28,3 +28,8 @@ pub fn duo_transaction(name: &str, secret: &str) -> Option<String> {
     let secret = Secret::new(secret);
     Transaction::read(name, &secret).map(|read| read.name(&secret))
 }
+
+/// Whether a datagram is a RADIUS packet; `Some(false)` if a response to it would be none.
+pub fn radius_packet(bytes: &[u8], secret: &str) -> Option<bool> {
+    crate::radius::fuzz(bytes, secret.as_bytes())
+}

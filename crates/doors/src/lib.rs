@@ -3,3 +3,4 @@
 
 pub mod duo;
 pub mod fuzzing;
+pub mod radius;

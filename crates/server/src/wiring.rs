@@ -45,6 +45,8 @@ pub struct Server {
     pub address: SocketAddr,
     /// The address of the operator's listener, if there is one.
     pub admin_address: Option<SocketAddr>,
+    /// The UDP address for RADIUS clients, if the door is open.
+    pub radius_address: Option<SocketAddr>,
     /// The delivery engine. Tests await its signals.
     pub engine: Engine,
     /// The bus, for tests.
@@ -55,6 +57,8 @@ pub struct Server {
     tasks: Tasks,
     within: Duration,
     geo: Option<Arc<GeoDatabase>>,
+    /// Aborted with the server. It ends soon after the shutdown begins.
+    radius: Option<AbortOnDropHandle<()>>,
     /// Aborted with the server, even if that is dropped without a stop.
     _counting: AbortOnDropHandle<()>,
     /// Likewise.
@@ -74,7 +78,7 @@ impl Server {
         metrics: Render,
         prepare: impl AsyncFnOnce(&Verify) -> anyhow::Result<()>,
     ) -> anyhow::Result<Self> {
-        let sockets = Sockets::bind(config)?;
+        let mut sockets = Sockets::bind(config)?;
         let (address, admin_address) = (sockets.address, sockets.admin_address);
         let public_url = public_url(config, address)?;
         let geo = GeoDatabase::of(&config.geo)?.map(Arc::new);
@@ -100,7 +104,9 @@ impl Server {
         let engine = parts.engine(store, inbox)?;
         let state = parts.api_state(&public_url)?;
         let console = parts.console(&public_url, admin_address)?;
+        let radius = sockets.radius.take();
         let (main, admin) = Box::pin(parts.listen(sockets, &state, &console, metrics)).await?;
+        let radius = radius.map(|socket| parts.serve_radius(socket)).transpose()?.unzip();
         let Parts { bus, verify, tasks, .. } = parts;
         let counting = tokio::spawn(Arc::clone(&verify).keep_counting(tasks.shutdown.clone()));
         Ok(Self {
@@ -111,6 +117,8 @@ impl Server {
             console,
             address,
             admin_address,
+            radius_address: radius.0,
+            radius: radius.1,
             engine,
             bus,
             clock: Arc::clone(&world.clock),
@@ -150,6 +158,14 @@ impl Server {
                 admin.stop(self.within).await;
             }
         };
+        let radius = async {
+            if let Some(radius) = self.radius {
+                tokio::select! {
+                    _ = radius => {}
+                    () = self.clock.sleep_until(deadline) => {}
+                }
+            }
+        };
         let sockets = async {
             tokio::select! {
                 () = self.tasks.streams.wait() => {}
@@ -158,7 +174,7 @@ impl Server {
                 }
             }
         };
-        tokio::join!(listeners, sockets);
+        tokio::join!(listeners, radius, sockets);
         // Requests are abandoned only while a listener runs.
         self.tasks.abandoned.close();
         tokio::select! {

@@ -16,6 +16,7 @@ use super::http::HttpSection;
 use super::log::{LogSection, TracesSection};
 use super::origin::Origins;
 use super::outgoing::OutgoingSection;
+use super::radius::RadiusSection;
 
 /// All settings. Every key has a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub struct Config {
     pub limits: Limits,
     /// Places of addresses.
     pub geo: GeoSection,
+    /// The door for RADIUS clients.
+    pub radius: RadiusSection,
     /// How long rows are kept.
     pub retention: RetentionSection,
     /// The log.
@@ -77,6 +80,7 @@ impl Default for Config {
             devices: DevicesSection::default(),
             limits: Limits::default(),
             geo: GeoSection::default(),
+            radius: RadiusSection::default(),
             retention: RetentionSection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),

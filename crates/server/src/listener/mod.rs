@@ -16,7 +16,7 @@ mod proxy_protocol;
 mod requests;
 mod response_body;
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +60,17 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
         bound => bound,
     };
     let socket = socket.with_context(|| format!("cannot listen on {address}"))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// Binds a UDP socket.
+///
+/// # Errors
+/// The address is taken, or does not belong to this machine.
+pub fn bind_datagrams(address: SocketAddr) -> anyhow::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address);
+    let socket = socket.with_context(|| format!("cannot receive at {address} (UDP)"))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }

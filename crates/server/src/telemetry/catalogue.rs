@@ -60,6 +60,19 @@ const MESSAGES: &[&str] = &[
     "changed",
 ];
 
+const RADIUS: &[&str] = &[
+    "accepted",
+    "rejected",
+    "challenged",
+    "alive",
+    "repeated",
+    "malformed",
+    "stranger",
+    "unauthenticated",
+    "busy",
+    "unavailable",
+];
+
 macro_rules! catalogue {
     ($($name:literal $kind:ident $(($bounds:ident))? $always:literal $([$label:literal in $values:expr])* $help:literal;)*) => {
         /// All of them.
@@ -94,6 +107,8 @@ catalogue! {
     "countersign_challenges_paused_total" Counter true
         ["reason" in &["in_a_row", "reported", "application"]]
         "Push challenges that were refused because their entity is paused.";
+    "countersign_radius_requests_total" Counter true ["outcome" in RADIUS]
+        "RADIUS requests by what came of them.";
     "countersign_answers_from_another_country_total" Counter true
         "Challenges that were answered from another country than the one that they ask about.";
     "countersign_delivery_attempts_total" Counter true

@@ -1,6 +1,6 @@
 //! Makes the parts of a server: the engine, the state of the API, the console and the listeners.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -14,6 +14,7 @@ use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
 use countersign_doors::duo::{self, DuoDoor};
+use countersign_doors::radius::{self, RadiusDoor};
 use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
@@ -21,7 +22,7 @@ use countersign_verify::Verify;
 use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::vitals::Vitals;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use url::Url;
 
 use crate::config::{Config, ConsoleListener};
@@ -46,6 +47,8 @@ pub(super) struct Tasks {
 pub(super) struct Sockets {
     main: TcpListener,
     admin: Option<TcpListener>,
+    /// For RADIUS clients, if the door is open.
+    pub(super) radius: Option<UdpSocket>,
     pub(super) address: SocketAddr,
     pub(super) admin_address: Option<SocketAddr>,
 }
@@ -56,7 +59,8 @@ impl Sockets {
         let admin = config.admin.listen.map(listener::bind).transpose()?;
         let address = main.local_addr()?;
         let admin_address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
-        Ok(Self { main, admin, address, admin_address })
+        let radius = config.radius.address.map(listener::bind_datagrams).transpose()?;
+        Ok(Self { main, admin, radius, address, admin_address })
     }
 }
 
@@ -154,6 +158,21 @@ impl Parts<'_> {
             public_url: public_url.to_owned(),
             shutdown: self.tasks.shutdown.clone(),
         }))
+    }
+
+    /// Serves RADIUS clients until the server stops; the address that they send to.
+    pub(super) fn serve_radius(
+        &self,
+        socket: UdpSocket,
+    ) -> anyhow::Result<(SocketAddr, AbortOnDropHandle<()>)> {
+        let door = Arc::new(RadiusDoor::new(radius::Dependencies {
+            verify: Arc::clone(&self.verify),
+            clock: Arc::clone(&self.world.clock),
+            shutdown: self.tasks.shutdown.clone(),
+        }));
+        let address = socket.local_addr()?;
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        Ok((address, AbortOnDropHandle::new(tokio::spawn(door.serve(socket)))))
     }
 
     /// Serves the API, the doors and the console on the main listener, and on the operator's listener if there is one.

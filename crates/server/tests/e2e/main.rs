@@ -39,6 +39,7 @@ mod proxies;
 mod push_credentials;
 mod pushes;
 mod quotas;
+mod radius;
 mod reasons;
 mod said;
 mod service_protection;

@@ -68,6 +68,8 @@ struct Timeline {
     /// How far the search came, and the query that goes on.
     searched_to: Option<(Timestamp, String)>,
     is_newest: bool,
+    /// Whether a part of the filter is no value.
+    is_wrong: bool,
     query: String,
     exported: usize,
 }
@@ -112,6 +114,7 @@ pub(crate) async fn show(
         newer,
         searched_to,
         is_newest,
+        is_wrong: !filter.is_valid(),
         query: filter.query(&[]),
         exported: MOST_EXPORTED,
     };

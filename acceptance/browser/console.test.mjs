@@ -179,14 +179,14 @@ describe("the console", () => {
 
   test("works without JavaScript", async (t) => {
     const page = await operator(scene, t, { javaScriptEnabled: false });
-    for (const name of ["Timeline", "Credentials", "Webhooks", "Enrol a device", "Services"]) {
+    for (const name of ["Timeline", "Credentials", "Webhooks", "API keys", "Enrol a device", "Services"]) {
       await page.getByRole("link", { name, exact: true }).click();
       await page.locator(`nav a[aria-current]`).getByText(name, { exact: true }).waitFor();
     }
     await page.goto(`${page.console}/services/${scene.app.sid}`);
     await page.getByLabel("Time steps of tolerance").fill("9");
     await page.getByRole("button", { name: "Save" }).click();
-    await page.getByText("must be a whole number from 0 to 2.").waitFor();
+    await page.getByText("Time steps of tolerance must be a whole number from 0 to 2.").first().waitFor();
     await page.getByLabel("Time steps of tolerance").fill("2");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("The settings are saved.").waitFor();

@@ -24,6 +24,7 @@ mod router;
 mod routes;
 mod rows;
 mod run_to_end;
+mod short_links;
 pub mod socket;
 mod state;
 #[cfg(test)]

@@ -21,13 +21,14 @@ use crate::v2::{
     access_tokens, challenge_context, challenge_groups, challenges, entities, factors, forms,
     integrations, notifications, presence, protection, service_protection, services, webhooks,
 };
-use crate::{openapi, ops};
+use crate::{openapi, ops, short_links};
 
 /// The whole API, ready to be served. `pages` are served beside it and bring their own headers.
 pub fn router(state: &Arc<ApiState>, pages: Router) -> Router {
     let ops = if state.options.ops_on_main { ops::routes() } else { Vec::new() };
     let routes = api(&state.sockets).into_iter().chain(ops);
-    let routes = routes::router(routes).route("/", any(root)).with_state(Arc::clone(state));
+    let routes = routes::router(routes).route("/", any(root));
+    let routes = routes.route("/e/{code}", get(short_links::follow)).with_state(Arc::clone(state));
     let routes = routes.merge(own_headers(pages));
     Envelope::around(
         routes,

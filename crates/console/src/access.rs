@@ -4,8 +4,10 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_domain::role::Role;
+use http::Method;
 
 use crate::error::PageError;
+use crate::kept_form::KeptForm;
 use crate::session::Operator;
 use crate::state::SharedConsole;
 
@@ -45,7 +47,11 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Result<Response, PageError> {
     if needs != Needs::Nothing {
-        let operator = Operator::asking(request.headers(), request.extensions(), &console).await?;
+        let asked = Operator::asking(request.headers(), request.extensions(), &console).await;
+        if matches!(asked, Err(PageError::SignedOut)) && request.method() == Method::POST {
+            return Err(KeptForm::or_signed_out(request).await);
+        }
+        let operator = asked?;
         needs.check(operator.role())?;
         request.extensions_mut().insert(operator);
     }

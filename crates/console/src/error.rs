@@ -14,11 +14,15 @@ use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyError;
 use http::StatusCode;
 
+use crate::kept_form::KeptForm;
+
 /// Reason why a page cannot be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PageError {
     /// Nobody is signed in.
     SignedOut,
+    /// The session of a form is over. Contains the form.
+    Over(KeptForm),
     /// Unknown page, or nothing of that name in this account.
     NotFound,
     /// The form belongs to another session, or to no page of the console.
@@ -42,7 +46,7 @@ pub(crate) enum PageError {
 impl PageError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::SignedOut => StatusCode::UNAUTHORIZED,
+            Self::SignedOut | Self::Over(_) => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forged | Self::Role { .. } => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
@@ -67,7 +71,9 @@ impl PageError {
     /// Title and text of the page.
     pub(crate) fn words(&self) -> (&'static str, String) {
         let (title, text) = match self {
-            Self::SignedOut => ("Sign in", "You are not signed in, or your session is over."),
+            Self::SignedOut | Self::Over(_) => {
+                ("Sign in", "You are not signed in, or your session is over.")
+            }
             Self::NotFound => (
                 "Page not found",
                 "No page has this address, or the resource does not exist in your account.",

@@ -1,13 +1,22 @@
 //! Fields of a form or a query.
 
+use std::fmt;
+
 use crate::error::PageError;
 
 /// Largest number of fields. No form of the console has as many.
 const MOST_PAIRS: usize = 64;
 
-/// Names and values.
-#[derive(Debug)]
+/// Names and values, some of which are secret.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Form(Vec<(String, String)>);
+
+impl fmt::Debug for Form {
+    /// The names alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
 
 impl Form {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PageError> {
@@ -32,6 +41,12 @@ impl Form {
     /// The first value of that name, if it was sent.
     pub(crate) fn given(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All fields but the form's token.
+    pub(crate) fn typed(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        all.filter(|(name, _)| *name != "form_token")
     }
 
     /// All values of that name.

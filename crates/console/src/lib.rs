@@ -16,6 +16,7 @@ mod files;
 mod filter;
 mod form;
 mod frame;
+mod kept_form;
 mod labels;
 mod links;
 mod listeners;
@@ -32,6 +33,7 @@ mod tests;
 mod told;
 mod views;
 mod waterfall;
+mod way_back;
 
 pub use router::router;
 pub use state::{

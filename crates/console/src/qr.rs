@@ -13,9 +13,14 @@ pub(crate) struct QrDrawing {
 /// Width of the quiet zone in modules.
 const QUIET: usize = 4;
 
-/// The QR code of a text; `None` if it is too long.
+/// Modules of a side of the largest code, version 10: cameras read it from a screen at arm's length.
+const MOST: usize = 57;
+
+/// The QR code of a text; `None` if the text is too long.
 pub(crate) fn code(text: &str) -> Option<QrDrawing> {
-    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let levels = [EcLevel::M, EcLevel::L].into_iter();
+    let codes = levels.filter_map(|level| QrCode::with_error_correction_level(text, level).ok());
+    let code = codes.into_iter().find(|code| code.width() <= MOST)?;
     let width = code.width();
     let mut path = String::new();
     for (at, color) in code.to_colors().into_iter().enumerate() {

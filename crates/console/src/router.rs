@@ -17,12 +17,13 @@ use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::pages::{
-    api_keys, challenge, credential_form, credentials, devices, enrol, export, live, overview,
-    pauses, people, protection, search, service, services, sign_in, timeline, webhook_form,
-    webhooks,
+    api_keys, challenge, credential_form, credentials, devices, enrol, export, invitations, live,
+    overview, pauses, people, protection, search, service, services, sign_in, timeline,
+    webhook_form, webhooks,
 };
 use crate::session::{Operator, Renewal};
 use crate::state::{Console, SharedConsole};
+use crate::way_back::WayBack;
 
 /// A route.
 pub(crate) struct Route {
@@ -84,6 +85,7 @@ fn people() -> Vec<Route> {
         get(READ, &person(""), people::show),
         get(READ, "/enrol", enrol::show),
         post(OPERATE, "/enrol", enrol::invite),
+        get(OPERATE, &person("/invitations/{token}"), invitations::show),
         post(OPERATE, &person("/challenges"), devices::ask),
         get(OPERATE, &person("/pause"), pauses::ask),
         post(OPERATE, &person("/protection"), pauses::change),
@@ -119,6 +121,7 @@ fn webhooks() -> Vec<Route> {
         get(READ, "/webhooks", webhooks::show),
         get(READ, &webhook(""), webhooks::one),
         post(OPERATE, &webhook("/test"), webhook_form::test),
+        post(OPERATE, &webhook("/resend"), webhooks::resend_all),
         post(OPERATE, &webhook("/calls/{call}/resend"), webhooks::resend),
         get(ADMIN, "/webhooks/new", webhook_form::show_new),
         post(ADMIN, "/webhooks", webhook_form::create),
@@ -175,14 +178,19 @@ async fn finish(
     next: Next,
 ) -> Response {
     let (headers, renewal) = (request.headers().clone(), Renewal::default());
+    let way_back = WayBack::of(&request);
     request.extensions_mut().insert(renewal.clone());
     let mut response = next.run(request).await;
     // Signing out has already set it.
     if !response.headers().contains_key(SET_COOKIE) {
         renewal.apply(&mut response, &console);
     }
+    way_back.follow(&mut response, &console);
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         response = draw(&console, &headers, &error).await;
+        if error == PageError::SignedOut {
+            way_back.note(&mut response, &console);
+        }
     }
     let answer = response.headers_mut();
     files::POLICY.apply(answer);
@@ -196,6 +204,9 @@ async fn finish(
 }
 
 async fn draw(console: &Console, headers: &http::HeaderMap, error: &PageError) -> Response {
+    if let PageError::Over(form) = error {
+        return form.page(headers, console).unwrap_or_default();
+    }
     if *error == PageError::SignedOut {
         let mut response = frame::go(console, "/sign-in");
         // For an update of a part, the whole page must redirect.

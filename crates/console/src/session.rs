@@ -18,6 +18,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Request};
 
 use crate::error::PageError;
 use crate::form::Form;
+use crate::kept_form::is_kept;
 use crate::state::{Console, SharedConsole};
 
 /// Cookie of the session.
@@ -132,8 +133,12 @@ impl FromRequest<SharedConsole> for Posted {
         state: &SharedConsole,
     ) -> Result<Self, PageError> {
         let operator = Operator::admitted(request.extensions())?;
+        let visit = cookie(request.headers(), VISIT).map(str::to_owned);
+        let path = request.uri().path().to_owned();
         let form = read(request).await?;
-        check(&form, &operator.session.id, state)?;
+        if !is_kept(visit.as_deref(), &path, &form, state) {
+            check(&form, &operator.session.id, state)?;
+        }
         Ok(Self { operator, form })
     }
 }
@@ -155,7 +160,7 @@ impl FromRequest<SharedConsole> for PostedByVisitor {
 }
 
 /// Browsers declare the origin of a form. The token protects those that are too old to do so.
-async fn read(request: Request<Body>) -> Result<Form, PageError> {
+pub(crate) async fn read(request: Request<Body>) -> Result<Form, PageError> {
     let site = request.headers().get("sec-fetch-site");
     if site.is_some_and(|site| site != "same-origin") {
         return Err(PageError::Forged);

@@ -4,10 +4,14 @@ use crate::fields::{Field, Wrong};
 use crate::form::Form;
 
 /// The words of a query that tell what was done, each with its sentence.
-const DONE: [(&str, &str); 21] = [
+const DONE: [(&str, &str); 22] = [
     ("saved", "The settings are saved."),
     ("resent", "The call is made again now. If it is taken, it leaves this page."),
     ("all-resent", "The calls are made again now. Those that are taken leave this page."),
+    (
+        "some-resent",
+        "1,000 calls are made again now. Send the others when those have left this page.",
+    ),
     ("no-calls", "There was no such call any more."),
     ("service-made", "The service is made."),
     ("service-deleted", "The service is deleted."),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use countersign_bus::HandOver;
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::WebhookSid;
-use countersign_domain::webhook_call::{AfterCall, CallLease, CallOutcome, after_call};
+use countersign_domain::webhook_call::{AfterCall, CallLease, after_call};
 use countersign_providers::webhook::WebhookCaller;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Calls, CallsWanted};
@@ -146,12 +146,8 @@ impl CallContext {
         let jitter = self.timing.jitter();
         let after = after_call(&outcome, lease.attempts, now, lease.deadline, jitter);
         metrics::calls_given_up("time", usize::from(after == AfterCall::Failed));
-        let error = match &outcome {
-            CallOutcome::Taken(_) => String::new(),
-            CallOutcome::Refused(response) => format!("status {}", response.status),
-            CallOutcome::Unanswered(why) => why.clone(),
-        };
-        if let Err(error) = self.calls.settle_call(&lease, after, &error, now).await {
+        if let Err(error) = self.calls.settle_call(&lease, after, outcome.into_failure(), now).await
+        {
             // The lease runs out, and the call is made again under the same id.
             metrics::failed("caller");
             tracing::warn!(call = %lease.id, %error, "cannot commit the outcome of a webhook call");

@@ -32,6 +32,8 @@ pub struct AccessToken {
     pub ttl: u16,
     /// When it was created.
     pub created_at: Instant,
+    /// When it enrolled its factor, if it has.
+    pub used_at: Option<Instant>,
 }
 
 impl AccessToken {

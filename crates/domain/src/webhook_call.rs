@@ -57,7 +57,34 @@ pub enum CallOutcome {
     Unanswered(String),
 }
 
+/// Why a try failed, for the operator.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallFailure {
+    /// The error in words; empty for a try that did not fail.
+    pub error: String,
+    /// The application's response, if there was one.
+    pub response: Option<CallResponse>,
+}
+
+impl From<&str> for CallFailure {
+    fn from(error: &str) -> Self {
+        Self { error: error.to_owned(), response: None }
+    }
+}
+
 impl CallOutcome {
+    /// Why the try failed, if it did.
+    pub fn into_failure(self) -> CallFailure {
+        match self {
+            Self::Taken(_) => CallFailure::default(),
+            Self::Refused(response) => CallFailure {
+                error: format!("status {}", response.status),
+                response: Some(response),
+            },
+            Self::Unanswered(error) => CallFailure { error, response: None },
+        }
+    }
+
     /// The word in metrics.
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -173,6 +200,8 @@ pub struct Call {
     pub wake_at: Instant,
     /// The error of the last failed try.
     pub last_error: Option<String>,
+    /// What the application responded to it. Absent without a response, and in calls of older releases.
+    pub last_response: Option<CallResponse>,
 }
 
 impl Call {

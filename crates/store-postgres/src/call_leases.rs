@@ -336,9 +336,9 @@ async fn keep_wanted(
             }
         };
         let challenge = Call::challenge_of(&call.parameters);
-        let error = "not tried in time".to_owned();
+        let failure = "not tried in time".into();
         let CallLease { id, node, until, .. } = call;
-        let result = CallResult { id, node, until, challenge, next, error, at: now };
+        let result = CallResult { id, node, until, challenge, next, failure, at: now };
         ended.push(store.settling_calls.run(result));
     }
     try_join_all(ended).await?;

@@ -10,8 +10,9 @@ use countersign_domain::event::CallId;
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{AfterCall, KEPT_FOR};
+use countersign_domain::webhook_call::{AfterCall, CallFailure, KEPT_FOR};
 use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows::calls::response_cell;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -27,8 +28,8 @@ pub(crate) const LOCK: &str = "SELECT c.id FROM (SELECT * FROM unnest($1) AS u (
 /// A call without a next state is removed. A taken call is kept with the challenge that it tells of. After a call has ended, the earliest one
 /// behind it becomes due.
 const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.factor_sid, c.event, c.happened_at, c.attempts \
-     FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-     AS u (id, node, until, state, wake_at, tries, error, challenge_sid, status, at) \
+     FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+     AS u (id, node, until, state, wake_at, tries, error, challenge_sid, status, at, response) \
      CROSS JOIN LATERAL (SELECT * FROM webhook_calls WHERE id = u.id AND node = u.node AND wake_at = u.until OFFSET 0) AS c), \
      kept AS (INSERT INTO calls_taken (challenge_sid, id, webhook_sid, event, happened_at, attempts, taken_at, status) \
      SELECT challenge_sid, id, webhook_sid, event, happened_at, attempts + tries, at, status FROM held \
@@ -36,7 +37,8 @@ const WRITE: &str = "WITH held AS MATERIALIZED (SELECT u.*, c.webhook_sid, c.fac
      gone AS (DELETE FROM webhook_calls c USING held WHERE c.id = held.id AND held.state IS NULL), \
      changed AS (UPDATE webhook_calls c SET state = held.state, node = NULL, wake_at = held.wake_at, \
      attempts = c.attempts + held.tries, \
-     last_error = CASE WHEN held.tries = 0 THEN coalesce(c.last_error, held.error) ELSE held.error END \
+     last_error = CASE WHEN held.tries = 0 THEN coalesce(c.last_error, held.error) ELSE held.error END, \
+     last_response = CASE WHEN held.tries = 0 THEN c.last_response ELSE held.response END \
      FROM held WHERE c.id = held.id AND held.state IS NOT NULL), \
      ended AS (SELECT webhook_sid, factor_sid FROM held WHERE state IS DISTINCT FROM 'due'), \
      next AS (UPDATE webhook_calls c SET state = 'due' FROM ended CROSS JOIN LATERAL (SELECT id FROM webhook_calls \
@@ -70,7 +72,7 @@ pub(crate) struct CallResult {
     pub(crate) challenge: Option<ChallengeSid>,
     pub(crate) next: NextState,
     /// The description of a failed try.
-    pub(crate) error: String,
+    pub(crate) failure: CallFailure,
     pub(crate) at: Instant,
 }
 
@@ -117,10 +119,11 @@ impl Gathered for CallResult {
             column(all, |result| result.next_cells().0),
             column(all, |result| result.next_cells().1),
             column(all, |result| i64::from(matches!(result.next, NextState::Tried(_)))),
-            column(all, |result| result.error.as_str()),
+            column(all, |result| result.failure.error.as_str()),
             column(all, |result| result.kept().0),
             column(all, |result| result.kept().1),
             column(all, |result| result.at.as_micros()),
+            column(all, |result| response_cell(result.failure.response.as_ref())),
         ];
         let [_, written] = db.commit_with([(LOCK, params![ids]), (WRITE, write)]).await?;
         let written: HashSet<CallId> = written

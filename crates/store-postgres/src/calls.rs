@@ -6,7 +6,7 @@ use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
+use countersign_domain::webhook_call::{AfterCall, Call, CallFailure, CallLease, FailingWebhook};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted};
 use countersign_store_sql::rows::calls::{FailedCall, failing_webhook, webhook_and_service};
@@ -101,7 +101,7 @@ impl Calls for PostgresStore {
         &self,
         lease: &CallLease,
         after: AfterCall,
-        error: &str,
+        failure: CallFailure,
         at: Instant,
     ) -> StoreResult<bool> {
         let result = CallResult {
@@ -110,7 +110,7 @@ impl Calls for PostgresStore {
             until: lease.until,
             challenge: Call::challenge_of(&lease.parameters),
             next: NextState::Tried(after),
-            error: error.to_owned(),
+            failure,
             at,
         };
         self.settling_calls.run(result).await

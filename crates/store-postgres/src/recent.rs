@@ -11,6 +11,7 @@ use countersign_domain::event::CallId;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
@@ -96,6 +97,13 @@ const TAKEN: &str = concat!(
     taken_call_columns!(),
     " FROM calls_taken WHERE challenge_sid = $1 LIMIT $2"
 );
+/// Waiting calls, those of event `$3` or of all if it is empty, the earliest first.
+const RESEND_FAILING: &str = "WITH some AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND last_error IS NOT NULL \
+     AND state <> 'failed' AND state = 'due' AND wake_at > $2 AND ($3 = '' OR event = $3) ORDER BY wake_at, id LIMIT $4 FOR UPDATE) \
+     UPDATE webhook_calls c SET wake_at = $2 FROM some WHERE c.id = some.id";
+const RESEND_GIVEN_UP: &str = "WITH some AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' \
+     AND ($3 = '' OR event = $3) ORDER BY wake_at, id LIMIT $4 FOR UPDATE) \
+     UPDATE webhook_calls c SET state = 'due', wake_at = $2, deadline = $5, attempts = 0 FROM some WHERE c.id = some.id";
 const MAKE_DUE: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
 const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', wake_at = $2, deadline = $3, attempts = 0 WHERE id = $1";
 
@@ -145,6 +153,38 @@ impl Command for Resend {
                 Ok(true)
             }
             _ => Ok(false),
+        }
+    }
+}
+
+struct ResendAll {
+    webhook: WebhookSid,
+    list: CallList,
+    event: Option<EventType>,
+    now: Instant,
+    most: usize,
+}
+
+#[async_trait]
+impl Command for ResendAll {
+    type Output = usize;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        Some((self.now, self.now))
+    }
+
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
+        let webhook = id(self.webhook.as_bytes());
+        let event = self.event.map_or("", EventType::as_str);
+        let (now, most) = (self.now.as_micros(), limit(self.most));
+        match self.list {
+            CallList::Failing => {
+                db.execute(RESEND_FAILING, params![webhook, now, event, most]).await
+            }
+            CallList::GivenUp => {
+                let deadline = (self.now + TRIED_FOR).as_micros();
+                db.execute(RESEND_GIVEN_UP, params![webhook, now, event, most, deadline]).await
+            }
         }
     }
 }
@@ -279,5 +319,16 @@ impl Recent for PostgresStore {
         now: Instant,
     ) -> StoreResult<bool> {
         self.write(Resend(webhook, id, now)).await
+    }
+
+    async fn resend_calls(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        event: Option<EventType>,
+        now: Instant,
+        most: usize,
+    ) -> StoreResult<usize> {
+        self.write(ResendAll { webhook, list, event, now, most }).await
     }
 }

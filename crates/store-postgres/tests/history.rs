@@ -89,7 +89,7 @@ async fn take_calls(fixture: &Fixture) {
             return;
         }
         for call in &calls {
-            assert_eq!(fixture.store.settle_call(call, taken, "", now).await, Ok(true));
+            assert_eq!(fixture.store.settle_call(call, taken, "".into(), now).await, Ok(true));
         }
     }
 }

@@ -78,7 +78,7 @@ async fn call_until(
             settling.spawn(async move {
                 receiver.lock().unwrap().in_flight.remove(&line_of(&lease));
                 let taken = AfterCall::Taken { status: 200 };
-                assert_eq!(node.settle_call(&lease, taken, "", now).await, Ok(true));
+                assert_eq!(node.settle_call(&lease, taken, "".into(), now).await, Ok(true));
             });
         }
         settling.join_all().await;

@@ -4,8 +4,9 @@ use countersign_domain::event::CallId;
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{AfterCall, KEPT_FOR};
+use countersign_domain::webhook_call::{AfterCall, CallFailure, KEPT_FOR};
 use countersign_store_sql::cells::RowResult;
+use countersign_store_sql::rows::calls::response_cell;
 use rusqlite::{Connection, params};
 
 use crate::call_order::step_up;
@@ -23,10 +24,10 @@ statements! {
             SELECT ?2, id, webhook_sid, event, happened_at, attempts + 1, ?3, ?4 FROM webhook_calls WHERE id = ?1 \
             ON CONFLICT DO NOTHING";
     DELETE = "DELETE FROM webhook_calls WHERE id = ?1";
-    RETRY = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2, attempts = attempts + 1, last_error = ?3 \
-             WHERE id = ?1";
+    RETRY = "UPDATE webhook_calls SET state = 'due', node = NULL, wake_at = ?2, attempts = attempts + 1, last_error = ?3, \
+             last_response = ?4 WHERE id = ?1";
     FAIL = "UPDATE webhook_calls SET state = 'failed', node = NULL, wake_at = ?2, attempts = attempts + 1, \
-            last_error = ?3 WHERE id = ?1";
+            last_error = ?3, last_response = ?4 WHERE id = ?1";
     /// Of a call whose deadline passed while it waited.
     LATE = "UPDATE webhook_calls SET state = 'failed', wake_at = ?2, last_error = coalesce(last_error, 'not tried in time') \
             WHERE id = ?1";
@@ -59,7 +60,7 @@ pub(crate) struct Settle {
     pub(crate) node: NodeId,
     pub(crate) until: Instant,
     pub(crate) after: AfterCall,
-    pub(crate) error: String,
+    pub(crate) failure: CallFailure,
     pub(crate) at: Instant,
 }
 
@@ -71,6 +72,8 @@ impl Command for Settle {
         let Some((webhook, factor)) = one(db, HELD, held, webhook_and_factor)? else {
             return Ok(false);
         };
+        let CallFailure { error, response } = &self.failure;
+        let response = response_cell(response.as_ref());
         match self.after {
             AfterCall::Taken { status } => {
                 if let Some(challenge) = self.challenge {
@@ -81,11 +84,11 @@ impl Command for Settle {
                 step_up(db, &webhook, &factor)?;
             }
             AfterCall::Retry { at } => {
-                execute(db, RETRY, params![self.id.0, at.as_micros(), self.error])?;
+                execute(db, RETRY, params![self.id.0, at.as_micros(), error, response])?;
             }
             AfterCall::Failed => {
                 let forgotten = (self.at + KEPT_FOR).as_micros();
-                execute(db, FAIL, params![self.id.0, forgotten, self.error])?;
+                execute(db, FAIL, params![self.id.0, forgotten, error, response])?;
                 step_up(db, &webhook, &factor)?;
             }
         }

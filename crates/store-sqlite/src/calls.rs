@@ -5,7 +5,7 @@ use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{AfterCall, Call, CallLease, FailingWebhook};
+use countersign_domain::webhook_call::{AfterCall, Call, CallFailure, CallLease, FailingWebhook};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{Backlog, Calls, CallsFound, CallsWanted};
 use countersign_store_sql::rows::calls::{FailedCall, failing_webhook, webhook_and_service};
@@ -82,13 +82,12 @@ impl Calls for SqliteStore {
         &self,
         lease: &CallLease,
         after: AfterCall,
-        error: &str,
+        failure: CallFailure,
         at: Instant,
     ) -> StoreResult<bool> {
         let (id, node, until) = (lease.id, lease.node, lease.until);
         let challenge = Call::challenge_of(&lease.parameters);
-        let error = error.to_owned();
-        self.write(Settle { id, challenge, node, until, after, error, at }).await
+        self.write(Settle { id, challenge, node, until, after, failure, at }).await
     }
 
     async fn void_calls(&self, node: NodeId, now: Instant, most: usize) -> StoreResult<usize> {

@@ -12,6 +12,7 @@ use countersign_domain::event::CallId;
 use countersign_domain::factor::FactorType;
 use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid, NotificationSid, WebhookSid};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{
@@ -85,6 +86,13 @@ statements! {
     );
     TAKEN = concat!("SELECT ", taken_call_columns!(), " FROM calls_taken WHERE challenge_sid = ?1 LIMIT ?2");
     FACTOR_AND_STATE = "SELECT factor_sid, state FROM webhook_calls WHERE id = ?1 AND webhook_sid = ?2";
+    /// Waiting calls of a list, those of event `?2` or of all if it is empty, the earliest first.
+    TO_RESEND_FAILING = "SELECT id FROM webhook_calls INDEXED BY webhook_calls_failing \
+                         WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed' AND state = 'due' \
+                         AND wake_at > ?3 AND (?2 = '' OR event = ?2) ORDER BY wake_at, id LIMIT ?4";
+    TO_RESEND_GIVEN_UP = "SELECT id FROM webhook_calls INDEXED BY webhook_calls_given_up \
+                          WHERE webhook_sid = ?1 AND state = 'failed' AND wake_at > ?3 AND (?2 = '' OR event = ?2) \
+                          ORDER BY wake_at, id LIMIT ?4";
     MAKE_DUE = "UPDATE webhook_calls SET wake_at = min(wake_at, ?2) WHERE id = ?1";
     REVIVE = "UPDATE webhook_calls SET state = ?2, wake_at = ?3, deadline = ?4, attempts = 0 WHERE id = ?1";
 }
@@ -134,6 +142,33 @@ impl Command for Resend {
             }
             _ => Ok(false),
         }
+    }
+}
+
+struct ResendAll {
+    webhook: WebhookSid,
+    list: CallList,
+    event: Option<EventType>,
+    now: Instant,
+    most: usize,
+}
+
+impl Command for ResendAll {
+    type Output = usize;
+
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
+        let (sql, after) = match self.list {
+            CallList::Failing => (TO_RESEND_FAILING, self.now.as_micros()),
+            CallList::GivenUp => (TO_RESEND_GIVEN_UP, i64::MIN),
+        };
+        let event = self.event.map_or("", EventType::as_str);
+        let key = params![self.webhook.as_bytes(), event, after, limit(self.most)];
+        let calls = all(db, sql, key, |row| cells_of(row, "webhook_calls").map(CallId))?;
+        let mut resent = 0;
+        for call in calls {
+            resent += usize::from(Resend(self.webhook, call, self.now).run(db)?);
+        }
+        Ok(resent)
     }
 }
 
@@ -278,5 +313,16 @@ impl Recent for SqliteStore {
         now: Instant,
     ) -> StoreResult<bool> {
         self.write(Resend(webhook, id, now)).await
+    }
+
+    async fn resend_calls(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        event: Option<EventType>,
+        now: Instant,
+        most: usize,
+    ) -> StoreResult<usize> {
+        self.write(ResendAll { webhook, list, event, now, most }).await
     }
 }

@@ -340,6 +340,7 @@ pub static TABLES: [Table; 22] = [
             id("node"),
             text("last_error"),
             number("number"),
+            text("last_response"),
         ],
     },
     Table {

@@ -170,6 +170,7 @@ impl Fixtures {
             factor_friendly_name: None,
             ttl: DEFAULT_TTL,
             created_at: self.now(),
+            used_at: None,
         }
     }
 

@@ -73,6 +73,7 @@ impl Verify {
             factor_friendly_name: new.factor_friendly_name,
             ttl: new.ttl,
             created_at: now,
+            used_at: None,
         };
         match self.store.create_access_token(&token).await? {
             Inserted::Done => {

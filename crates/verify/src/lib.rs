@@ -46,6 +46,7 @@ pub mod security;
 pub mod services;
 pub mod sessions;
 mod settings;
+pub mod short_links;
 pub mod tally;
 pub mod timeline;
 mod totp_challenges;

@@ -11,6 +11,7 @@ use countersign_domain::sid::{
 use countersign_domain::summary::Grain;
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::seam::{
     CallCounts, CallCursor, CallList, NotificationSummary, PeriodSummary, Scan, ScanBounds,
@@ -27,6 +28,8 @@ pub const MAX_SCANNED: usize = 5_000;
 const MAX_CALLS: usize = 100;
 /// Delivered calls about a challenge that are listed at most. A challenge has fewer unless many webhooks subscribe to many pushes.
 const MAX_TAKEN: usize = 500;
+/// Calls that one request resends at most.
+pub const MAX_RESENT: usize = 1_000;
 
 /// The calls of a webhook that failed, a page of each list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,5 +228,24 @@ impl Verify {
         }
         self.handover.happened();
         Ok(())
+    }
+
+    /// Retries failed calls of a list now, those of one event if one is given, the earliest first. Returns how many: at most
+    /// [`MAX_RESENT`], after which another request finds the next ones.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the webhook.
+    pub async fn resend_calls(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        webhook: WebhookSid,
+        list: CallList,
+        event: Option<EventType>,
+    ) -> VerifyResult<usize> {
+        self.webhook(account, service, webhook).await?;
+        let resent = self.store.resend_calls(webhook, list, event, self.now(), MAX_RESENT).await?;
+        self.handover.happened();
+        Ok(resent)
     }
 }

@@ -119,6 +119,7 @@ mod tests {
             factor_friendly_name: Some(FriendlyName::parse("Ann's phone").expect("a name")),
             ttl: 60,
             created_at: at(),
+            used_at: None,
         };
         let text = Secret::new("eyJ…");
         insta::assert_json_snapshot!(AccessTokenView::of(&token, &text, &base()));

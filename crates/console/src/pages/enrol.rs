@@ -1,10 +1,9 @@
-//! Enrolment links for browsers, shown as a QR code.
+//! Making an enrolment link for a browser.
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use countersign_domain::access_token::TTL;
-use countersign_domain::invitation::{Invitation, is_safe};
+use countersign_domain::access_token::{AccessToken, TTL};
 use countersign_domain::service::Service;
 use countersign_domain::sid::ServiceSid;
 use countersign_domain::text::Identity;
@@ -14,13 +13,12 @@ use http::StatusCode;
 
 use super::services::MOST;
 use crate::error::PageError;
-use crate::fields::{Field, Wrong};
+use crate::fields::{Field, Refusal, Wrong};
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
-use crate::qr::{self, QrDrawing};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, SharedConsole};
-use crate::views::{Timestamp, isolated};
+use crate::views::isolated;
 
 #[derive(Template)]
 #[template(path = "enrol.html")]
@@ -28,19 +26,6 @@ struct Enrol {
     frame: Frame,
     fields: Vec<Field>,
     has_service: bool,
-}
-
-#[derive(Template)]
-#[template(path = "invitation.html")]
-struct Invited {
-    frame: Frame,
-    identity: String,
-    service: String,
-    service_name: String,
-    link: String,
-    code: Option<QrDrawing>,
-    until: Timestamp,
-    is_safe: bool,
 }
 
 /// The form.
@@ -77,42 +62,27 @@ async fn enrol(
     Ok(Enrol { frame: frame.refusing(wrong, &fields), fields, has_service })
 }
 
-/// Creates a link and shows it once.
+/// Creates a link. Its own page shows it.
 pub(crate) async fn invite(
     State(console): State<SharedConsole>,
     Posted { operator, form }: Posted,
 ) -> Result<Response, PageError> {
-    let service: ServiceSid = super::sid(form.text("service"))?;
-    let identity = match Identity::parse(form.text("identity")) {
-        Ok(identity) => identity,
-        Err(why) => {
-            let wrong = Wrong { field: Some("identity"), why: why.to_string() };
-            let page = enrol(&console, &operator, &form, Some(&wrong)).await?;
-            return frame::page(StatusCode::BAD_REQUEST, &page);
+    match make(&console, &operator, &form).await {
+        Ok(AccessToken { service, identity, sid, .. }) => {
+            let person = format!("/services/{service}/people/{identity}");
+            Ok(frame::go(&console, &format!("{person}/invitations/{sid}")))
         }
-    };
-    let (verify, account) = (&console.verify, operator.account);
-    let found = verify.service(account, service).await?;
+        Err(refusal) => {
+            let wrong = refusal.wrong()?;
+            let page = enrol(&console, &operator, &form, Some(&wrong)).await?;
+            frame::page(StatusCode::BAD_REQUEST, &page)
+        }
+    }
+}
+
+async fn make(console: &Console, operator: &Operator, form: &Form) -> Result<AccessToken, Refusal> {
+    let service: ServiceSid = super::sid(form.text("service"))?;
+    let identity = form.read("identity", Identity::parse)?;
     let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
-    let (token, text) = verify.create_access_token(account, service, new).await?;
-    let push_key = verify.web_push_key(account, service).await?;
-    let service_name = found.settings.friendly_name.to_string();
-    let invitation = Invitation {
-        service: &service.to_string(),
-        identity: token.identity.as_str(),
-        token: text.expose(),
-        push_key: &push_key,
-    };
-    let link = invitation.link(&console.public_url);
-    let safe = url::Url::parse(&console.public_url).is_ok_and(|url| is_safe(&url));
-    frame::ok(&Invited {
-        frame: Frame::new(&console, Some(&operator), Section::Enrol),
-        identity: token.identity.to_string(),
-        service: service.to_string(),
-        code: qr::code(&link),
-        link,
-        service_name,
-        until: Timestamp(token.expires_at()),
-        is_safe: safe,
-    })
+    Ok(console.verify.create_access_token(operator.account, service, new).await?.0)
 }

@@ -9,6 +9,7 @@ pub(crate) mod devices;
 pub(crate) mod enrol;
 pub(crate) mod export;
 mod group;
+pub(crate) mod invitations;
 pub(crate) mod live;
 pub(crate) mod overview;
 pub(crate) mod pauses;

@@ -78,10 +78,10 @@ fn field(parameter: ProtectionParameter, value: String, limits: &Limits) -> Fiel
     match parameter {
         ProtectionParameter::Presence => {
             let none = PresenceMode::None.as_str();
-            Field::text(name, "What an approval must show", value).hint(format!(
-                "code (the device shows it, the person types it on the page), number (the page shows it, the person types it \
-                 on the device), pick (one of three numbers) or {none}. Several with commas: the first that a device can do \
-                 holds. Empty: {none}."
+            Field::text(name, "Presence", value).hint(format!(
+                "What an approval must show: code (the device shows it, the person types it on the page), number (the page \
+                 shows it, the person types it on the device), pick (one of three numbers) or {none}. Several with commas: \
+                 the first that a device can do holds. Empty: {none}."
             ))
         }
         ProtectionParameter::UserVerification => {

@@ -112,7 +112,7 @@ pub(crate) async fn ask_delete(
     Confirm::new(&console, &operator, Section::Services, words, name)
         .says([
             format!("It has {people}: they go with all of their devices and challenges."),
-            format!("It has {webhooks}: their waiting calls are not made any more."),
+            format!("It has {webhooks}: calls that wait are not made any more."),
             "Applications that use it get a 404 from now on, and no webhook is told.".to_owned(),
         ])
         .between(format!("/services/{sid}/delete"), format!("/services/{sid}"))

@@ -3,15 +3,16 @@
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::event::CallId;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
-use countersign_domain::webhook::Webhook;
+use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{Call, CallState};
 use countersign_store::PageQuery;
-use countersign_store::seam::{CallCounts, CallCursor};
-use countersign_verify::reports::{FailedCalls, FailedCallsCursor};
+use countersign_store::seam::{CallCounts, CallCursor, CallList};
+use countersign_verify::reports::{FailedCalls, FailedCallsCursor, MAX_RESENT};
 use http::HeaderMap;
 use uuid::Uuid;
 
@@ -35,6 +36,10 @@ const FEW: usize = 5;
 /// Calls of a list on the page of one webhook.
 const MANY: usize = 25;
 
+/// The words of the lists in paths and forms.
+const FAILING: &str = "failing";
+const GIVEN_UP: &str = "given-up";
+
 /// A failed call.
 struct Row {
     id: String,
@@ -43,6 +48,8 @@ struct Row {
     words: String,
     challenge: Option<String>,
     can_be_resent: bool,
+    /// What the application responded to the last try.
+    response: Option<CallResponse>,
 }
 
 /// A page of a list of calls.
@@ -50,6 +57,10 @@ struct List {
     title: &'static str,
     /// For screen readers that read only the names of buttons.
     kind: &'static str,
+    /// The word of the list in a form.
+    word: &'static str,
+    /// The events of its calls on the page.
+    events: Vec<String>,
     count: u64,
     calls: Vec<Row>,
     /// Path of the list's next page.
@@ -175,7 +186,7 @@ pub(crate) async fn one(
     let query = Form::of_query(query.as_deref())?;
     let mark =
         |name| query.given(name).map(|text| mark(text).ok_or(PageError::NotFound)).transpose();
-    let after = FailedCallsCursor { failing: mark("failing")?, given_up: mark("given-up")? };
+    let after = FailedCallsCursor { failing: mark(FAILING)?, given_up: mark(GIVEN_UP)? };
     let (verify, account) = (&console.verify, operator.account);
     let service = verify.service(account, super::sid(&service)?).await?;
     let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
@@ -202,7 +213,7 @@ async fn card(
     let found = console.verify.failed_calls(account, of, webhook.sid, after, most + 1).await?;
     let FailedCalls { counts, failing, given_up } = found;
     let path = format!("{}/webhooks/{of}/{}", console.base(), webhook.sid);
-    let list = |title, kind, count, name: &str, mut calls: Vec<Call>| {
+    let list = |title, kind, count, name: &'static str, mut calls: Vec<Call>| {
         let has_next = calls.len() > most;
         calls.truncate(most);
         let last = calls.last().filter(|_| has_next);
@@ -210,11 +221,15 @@ async fn card(
             FEW => path.clone(),
             _ => format!("{path}?{name}={}.{}", call.wake_at.as_micros(), call.id),
         });
-        List { title, kind, count, calls: calls.iter().map(row).collect(), next }
+        let mut events: Vec<_> = calls.iter().map(|call| call.event.clone()).collect();
+        events.sort_unstable();
+        events.dedup();
+        let calls = calls.iter().map(row).collect();
+        List { title, kind, word: name, events, count, calls, next }
     };
     let lists = vec![
-        list("Failed, and tried again", "tried again", counts.failing, "failing", failing),
-        list("Given up", "given up", counts.given_up, "given-up", given_up),
+        list("Failed, and tried again", "tried again", counts.failing, FAILING, failing),
+        list("Given up", "given up", counts.given_up, GIVEN_UP, given_up),
     ];
     let (tone, state) = state(webhook, &counts);
     let events: Vec<_> = webhook.event_types.iter().map(|event| event.as_str()).collect();
@@ -266,6 +281,7 @@ fn row(call: &Call) -> Row {
         words: of_call(call),
         challenge: call.challenge.map(|sid| sid.to_string()),
         can_be_resent: matches!(call.state, CallState::Due | CallState::Failed),
+        response: call.last_response.clone(),
     }
 }
 
@@ -280,6 +296,30 @@ pub(crate) async fn resend(
     let call = call_id(&call).ok_or(PageError::NotFound)?;
     console.verify.resend_call(operator.account, service, webhook, call).await?;
     Ok(frame::go(&console, &format!("/webhooks/{service}/{webhook}?done=resent")))
+}
+
+/// Resends the calls of a list, all or those of one event.
+pub(crate) async fn resend_all(
+    State(console): State<SharedConsole>,
+    Path((service, webhook)): Path<(String, String)>,
+    Posted { operator, form }: Posted,
+) -> Result<Response, PageError> {
+    let (service, webhook) = (super::sid(&service)?, super::sid(&webhook)?);
+    let list = match form.text("list") {
+        FAILING => CallList::Failing,
+        GIVEN_UP => CallList::GivenUp,
+        _ => return Err(PageError::NotFound),
+    };
+    let event = Some(form.text("event")).filter(|word| !word.is_empty());
+    let event = event.map(super::sid::<EventType>).transpose()?;
+    let resent =
+        console.verify.resend_calls(operator.account, service, webhook, list, event).await?;
+    let done = match resent {
+        0 => "no-calls",
+        MAX_RESENT => "some-resent",
+        _ => "all-resent",
+    };
+    Ok(frame::go(&console, &format!("/webhooks/{service}/{webhook}?done={done}")))
 }
 
 /// Parses the end of a list's page: an instant in microseconds, a dot, and a call.

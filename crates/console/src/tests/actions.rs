@@ -1,11 +1,12 @@
 //! Actions.
 
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::secret::Secret;
-use countersign_domain::webhook_call::{AfterCall, CallState};
-use countersign_verify::Caller;
-use countersign_verify::CredentialSecrets;
+use countersign_domain::text::Identity;
+use countersign_domain::webhook_call::{AfterCall, CallOutcome, CallState};
 use countersign_verify::credentials::CredentialUpdate;
+use countersign_verify::{Caller, CredentialSecrets, VerifyError};
 use http::StatusCode;
 
 use super::page::Page;
@@ -97,7 +98,8 @@ async fn a_device_is_challenged() {
 #[tokio::test]
 async fn a_device_is_invited() {
     let scene = Scene::new().await;
-    let service = scene.service().await.sid.to_string();
+    let service_of = scene.service().await;
+    let service = service_of.sid.to_string();
     let mut browser = scene.operator().await;
     let form = [("service", service.as_str()), ("identity", "sam")];
     let page = browser.post("/console/enrol", "/console/enrol", &form).await;
@@ -105,13 +107,40 @@ async fn a_device_is_invited() {
     page.shows("id=\"identity-error\"");
     let form = [("service", service.as_str()), ("identity", "sam-porter")];
     let page = browser.post("/console/enrol", "/console/enrol", &form).await;
-    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(page.status, StatusCode::SEE_OTHER);
+    let path = page.location;
+    let page = browser.get(&path).await;
     page.shows("class=\"code-dark\"");
-    let link = page.text.split("href=\"http://127.0.0.1:8080/authenticator#").nth(1).unwrap();
-    let fragment = link.split('"').next().unwrap().replace("&#38;", "&");
-    let token = url::form_urlencoded::parse(fragment.as_bytes()).find(|(name, _)| name == "token");
-    let caller = scene.verify().authenticate("token", &token.unwrap().1).await.unwrap();
-    assert!(matches!(caller, Caller::Enrolling(token) if token.identity.as_str() == "sam-porter"));
+    page.shows("Valid for another 5 min");
+    page.shows(&format!("hx-get=\"{path}\""));
+    let link = page.text.split("href=\"http://127.0.0.1:8080/e/").nth(1).unwrap();
+    let code = link.split('"').next().unwrap().to_owned();
+    let side = page.text.split("viewBox=\"0 0 ").find_map(|rest| {
+        let side: usize = rest.split(' ').next()?.parse().ok()?;
+        (side > 24).then_some(side)
+    });
+    assert!(side.is_some_and(|side| side <= 57 + 8), "at most version 10: {side:?}");
+    let opened = scene.verify().open_short_link(&code).await.unwrap();
+    let caller = scene.verify().authenticate("token", opened.text.expose()).await.unwrap();
+    assert!(matches!(&caller, Caller::Enrolling(token) if token.identity.as_str() == "sam-porter"));
+    scene.stage.pass(100);
+    browser.get(&path).await.shows("Valid for another 3 min");
+    let identity = Identity::parse("sam-porter").unwrap();
+    let factor = scene.stage.make.factor(&scene.stage.make.entity(&service_of, &identity).owner);
+    let sid = path.rsplit('/').next().unwrap().parse().unwrap();
+    scene.stage.enrol(&factor, Some(sid)).await;
+    let over = scene.verify().open_short_link(&code).await;
+    assert_eq!(over.err(), Some(VerifyError::NotFound));
+    let page = browser.get(&path).await;
+    page.shows(
+        "<strong>Enrolled.</strong> <bdi lang=\"\">Ann&#39;s phone</bdi> answers for sam-porter",
+    );
+    page.hides("code-dark");
+    page.hides("hx-get");
+    scene.stage.pass(300);
+    browser.get(&path).await.shows("The time of this link is over");
+    let other = path.replace("sam-porter", "somebody-else");
+    browser.get(&other).await.shows("The time of this link is over");
 }
 
 #[tokio::test]
@@ -174,6 +203,56 @@ async fn a_failed_call_is_resent() {
         let page = browser.post("/console/webhooks", &path, &[]).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{unknown}");
     }
+}
+
+#[tokio::test]
+async fn all_failed_calls_of_a_list_are_resent() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    scene.take_calls().await;
+    let (service, webhook) = (&furnished.service, furnished.webhook.sid);
+    scene.queue_calls(service, 4, AfterCall::Failed).await;
+    let mut browser = scene.operator().await;
+    let path = format!("/console/webhooks/{}/{webhook}", service.sid);
+    let page = browser.get(&path).await;
+    page.shows("Given up: 4");
+    page.shows("<option value=\"factor.created\">");
+    let resend = format!("{path}/resend");
+    for (list, event, done) in [
+        ("given-up", "challenge.denied", "no-calls"),
+        ("given-up", "factor.created", "all-resent"),
+        ("given-up", "", "no-calls"),
+        ("failing", "", "no-calls"),
+    ] {
+        let page = browser.post(&path, &resend, &[("list", list), ("event", event)]).await;
+        assert_eq!(page.location, format!("{path}?done={done}"), "{list} {event}");
+    }
+    let counts = scene.stage.store.call_counts(webhook).await.unwrap();
+    assert_eq!((counts.given_up, counts.failing), (0, 4), "they failed, and are due");
+    for form in [[("list", "x"), ("event", "")], [("list", "failing"), ("event", "x")]] {
+        let page = browser.post(&path, &resend, &form).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn the_response_to_a_failed_call_is_shown() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let headers = [("server", b"<i>owl</i>".as_slice()), ("set-cookie", b"hush".as_slice())];
+    let response = CallResponse::of(500, headers, b"<script>alert(1)</script>");
+    let call = scene.stage.lease_calls().await.remove(0);
+    let failure = CallOutcome::Refused(response).into_failure();
+    let (store, now) = (&scene.stage.store, scene.stage.now());
+    assert_eq!(store.settle_call(&call, AfterCall::Failed, failure, now).await, Ok(true));
+    let mut browser = scene.operator().await;
+    let (service, webhook) = (furnished.service.sid, furnished.webhook.sid);
+    let page = browser.get(&format!("/console/webhooks/{service}/{webhook}")).await;
+    page.shows("What the application responded");
+    page.shows("&#60;i&#62;owl&#60;/i&#62;");
+    page.shows("&#60;script&#62;alert(1)&#60;/script&#62;");
+    page.shows("(not kept)");
+    page.hides("hush");
 }
 
 /// Failed calls are visible however many others are pending, and all of them can be reached.

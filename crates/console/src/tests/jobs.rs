@@ -114,7 +114,7 @@ async fn the_protection_of_a_service_is_set_by_the_rules_of_the_api() {
     let page = browser.get(&path).await;
     page.shows("0 to 100. Empty: 5, as this server is set. 0: no limit.");
     for (name, value, why) in [
-        ("Presence", "none, code", "What an approval must show must end with none, if it has it."),
+        ("Presence", "none, code", "Presence must end with none, if it has it."),
         (
             "InARowMinutes",
             "61",

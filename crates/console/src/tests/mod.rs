@@ -5,6 +5,7 @@ mod jobs;
 mod overview;
 mod page;
 mod pages;
+mod returning;
 mod roles;
 mod scene;
 mod sign_in;

@@ -222,7 +222,7 @@ impl Scene {
             }
             for call in &calls {
                 let taken = AfterCall::Taken { status: 204 };
-                assert_eq!(store.settle_call(call, taken, "", now).await, Ok(true));
+                assert_eq!(store.settle_call(call, taken, "".into(), now).await, Ok(true));
             }
         }
     }
@@ -234,7 +234,7 @@ impl Scene {
         }
         for call in self.stage.lease_calls().await {
             let settled =
-                self.stage.store.settle_call(&call, after, "status 500", self.stage.now());
+                self.stage.store.settle_call(&call, after, "status 500".into(), self.stage.now());
             assert_eq!(settled.await, Ok(true));
         }
     }
@@ -244,7 +244,10 @@ impl Scene {
         let (store, now) = (&self.stage.store, self.stage.now());
         let calls = self.stage.lease_calls().await;
         let error = "status 500";
-        assert_eq!(store.settle_call(&calls[0], AfterCall::Failed, error, now).await, Ok(true));
+        assert_eq!(
+            store.settle_call(&calls[0], AfterCall::Failed, error.into(), now).await,
+            Ok(true)
+        );
         calls[0].id.to_string()
     }
 }

@@ -159,7 +159,7 @@ async fn furnish(store: SqliteStore) {
         .expect("recorded");
     for call in rows.lease_calls().await {
         let taken = AfterCall::Taken { status: 200 };
-        assert_eq!(store.settle_call(&call, taken, "", rows.now()).await, Ok(true));
+        assert_eq!(store.settle_call(&call, taken, "".into(), rows.now()).await, Ok(true));
     }
     open_group(&rows, &[factor.clone(), rows.factor_of(&service, &identity).await]).await;
     let reported = rows.challenge(&factor).await.sid;

@@ -74,7 +74,7 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
         let cleared = Protection { pause: None, cause: None, counts_from: wrong };
         is_given_up("protect", disagreed, store.protect(owner, cleared)).await;
         let retry = AfterCall::Retry { at: wrong + SECOND };
-        let settled = store.settle_call(&lease, retry, "status 500", wrong);
+        let settled = store.settle_call(&lease, retry, "status 500".into(), wrong);
         is_given_up("settle_call", disagreed, settled).await;
         let resent = store.resend_call(hook.sid, lease.id, wrong);
         is_given_up("resend_call", disagreed, resent).await;
@@ -93,7 +93,7 @@ async fn tokens_metadata_deletions_and_calls_are_not_decided_by_a_wrong_time() {
         Enrolled::Done(_)
     ));
     let retry = AfterCall::Retry { at: now };
-    assert_eq!(store.settle_call(&lease, retry, "status 500", now).await, Ok(true));
+    assert_eq!(store.settle_call(&lease, retry, "status 500".into(), now).await, Ok(true));
     assert_eq!(store.resend_call(hook.sid, lease.id, now).await, Ok(true));
     assert_eq!(store.delete_factor(owner.entity, factor.sid, now).await, Ok(true));
     assert_eq!(store.delete_entity(owner.service, &owner.identity, now).await, Ok(true));

@@ -105,7 +105,7 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
         ("challenges" | "access_tokens", "factor_type") => "'push'".to_owned(),
         ("webhook_calls" | "deliveries", "state") => "'due'".to_owned(),
         ("webhook_calls" | "deliveries", "node")
-        | ("webhook_calls", "last_error" | "challenge_sid") => "NULL".to_owned(),
+        | ("webhook_calls", "last_error" | "last_response" | "challenge_sid") => "NULL".to_owned(),
         ("factors" | "totp_factors", "status") => "'verified'".to_owned(),
         ("factors", "platform") => "'stream'".to_owned(),
         ("totp_factors", "alg") => "'sha1'".to_owned(),
@@ -279,8 +279,11 @@ async fn use_everything(fixture: &Fixture) {
             1 => AfterCall::Retry { at: fixture.later(5) },
             _ => AfterCall::Failed,
         };
-        store.settle_call(lease, after, "status 500", now).await.unwrap();
+        store.settle_call(lease, after, "status 500".into(), now).await.unwrap();
         store.resend_call(webhook.sid, lease.id, now).await.unwrap();
+        for list in [CallList::Failing, CallList::GivenUp] {
+            store.resend_calls(webhook.sid, list, None, now, 10).await.unwrap();
+        }
     }
     store.next_call(now).await.unwrap();
     store.void_calls(fixture.make.node, now, 10).await.unwrap();

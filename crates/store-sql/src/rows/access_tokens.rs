@@ -11,7 +11,7 @@ use crate::cells::{Cells, RowResult, SqlRow};
 #[macro_export]
 macro_rules! access_token_columns {
     () => {
-        "t.sid, t.account_sid, t.service_sid, t.identity, t.factor_type, t.factor_friendly_name, t.ttl, t.created_at"
+        "t.sid, t.account_sid, t.service_sid, t.identity, t.factor_type, t.factor_friendly_name, t.ttl, t.created_at, t.used_at"
     };
 }
 
@@ -29,5 +29,6 @@ pub fn access_token<R: SqlRow>(mut cells: Cells<R>) -> RowResult<AccessToken> {
         factor_friendly_name: cells.parse_if_any(|text| FriendlyName::parse(text).ok())?,
         ttl: cells.take()?,
         created_at: cells.map(Instant::from_micros)?,
+        used_at: cells.map_if_any(Instant::from_micros)?,
     })
 }

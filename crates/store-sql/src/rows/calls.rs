@@ -1,6 +1,7 @@
 //! The calls of webhooks.
 
 use countersign_domain::attention::CallCounts;
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::event::CallId;
 use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
@@ -34,7 +35,7 @@ pub fn webhook_state<R: SqlRow>(mut cells: Cells<R>) -> RowResult<WebhookState> 
 #[macro_export]
 macro_rules! call_columns {
     () => {
-        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error"
+        "id, event, challenge_sid, parameters, happened_at, attempts, state, wake_at, last_error, last_response"
     };
 }
 
@@ -58,6 +59,7 @@ pub fn call<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Call> {
         state: cells.parse(CallState::from_word)?,
         wake_at: cells.map(Instant::from_micros)?,
         last_error: cells.take()?,
+        last_response: cells.parse_if_any(|text| serde_json::from_str(text).ok())?,
     })
 }
 
@@ -83,6 +85,11 @@ pub fn taken_call<R: SqlRow>(mut cells: Cells<R>) -> RowResult<TakenCall> {
         taken_at: cells.map(Instant::from_micros)?,
         status: cells.take()?,
     })
+}
+
+/// The cell of a response.
+pub fn response_cell(response: Option<&CallResponse>) -> Option<String> {
+    response.map(|response| serde_json::to_string(response).expect("a response is plain data"))
 }
 
 /// Reads two cells: a webhook and its service.

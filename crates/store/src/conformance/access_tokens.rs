@@ -40,8 +40,12 @@ pub async fn used_and_expired_access_tokens_can_still_be_read(fixture: &Fixture)
     let token = fixture.make.access_token(&service, &identity);
     assert_eq!(fixture.store.create_access_token(&token).await, Ok(Inserted::Done));
     let factor = fixture.make.factor(&fixture.make.entity(&service, &identity).owner);
+    let used_at = Some(factor.created_at);
     let enrolled = fixture.enrol(&factor, Some(token.sid)).await;
     assert_eq!(enrolled, Enrolled::Done(factor.owner.entity));
     fixture.pass(120);
-    assert_eq!(fixture.store.access_token(service.sid, token.sid).await, Ok(Some(token)));
+    assert_eq!(
+        fixture.store.access_token(service.sid, token.sid).await,
+        Ok(Some(AccessToken { used_at, ..token }))
+    );
 }

@@ -246,7 +246,7 @@ pub async fn a_group_calls_webhooks_once(fixture: &Fixture) {
         }
         for lease in leases {
             let after = super::webhook_fixture::TAKEN;
-            fixture.store.settle_call(&lease, after, "", fixture.now()).await.unwrap();
+            fixture.store.settle_call(&lease, after, "".into(), fixture.now()).await.unwrap();
             calls.push(lease);
         }
     }

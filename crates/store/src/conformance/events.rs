@@ -25,7 +25,7 @@ async fn told(fixture: &Fixture) -> Vec<CallLease> {
             return all;
         }
         for lease in leases {
-            let settled = fixture.store.settle_call(&lease, TAKEN, "", fixture.now()).await;
+            let settled = fixture.store.settle_call(&lease, TAKEN, "".into(), fixture.now()).await;
             assert_eq!(settled, Ok(true));
             all.push(lease);
         }

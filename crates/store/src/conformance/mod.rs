@@ -286,6 +286,7 @@ macro_rules! conformance {
                 notifications_are_summarized
                 a_challenge_is_found_by_its_own_sid_or_a_notifications
                 a_failed_call_is_listed_and_can_be_resent
+                all_failed_calls_of_a_list_can_be_resent
                 the_calls_of_a_webhook_are_counted_and_listed_page_by_page
                 the_calls_about_a_challenge_are_found_among_all_of_its_device
             }

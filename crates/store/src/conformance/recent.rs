@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use countersign_domain::call_response::CallResponse;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
-use countersign_domain::webhook_call::{AfterCall, Call, CallState};
+use countersign_domain::webhook_call::{AfterCall, Call, CallOutcome, CallState};
 
 use super::fixture::Fixture;
 use super::webhook_fixture::TAKEN;
@@ -106,9 +107,12 @@ pub async fn a_failed_call_is_listed_and_can_be_resent(fixture: &Fixture) {
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
     let store = &fixture.store;
     let lease = async || fixture.lease_calls().await;
+    let response = CallResponse::of(500, [("server", b"owl".as_slice())], b"down for repairs");
     let settle = async |after| {
         let call = lease().await.remove(0);
-        assert_eq!(store.settle_call(&call, after, "status 500", fixture.now()).await, Ok(true));
+        let outcome = CallOutcome::Refused(response.clone());
+        let settled = store.settle_call(&call, after, outcome.into_failure(), fixture.now());
+        assert_eq!(settled.await, Ok(true));
         call.id
     };
     let list = async |list| store.list_calls(webhook.sid, list, None, 10).await.unwrap();
@@ -120,6 +124,7 @@ pub async fn a_failed_call_is_listed_and_can_be_resent(fixture: &Fixture) {
     let waiting = list(CallList::Failing).await.remove(0);
     assert_eq!((waiting.id, waiting.state, waiting.wake_at), (id, CallState::Due, at));
     assert_eq!((waiting.attempts, waiting.last_error.as_deref()), (1, Some("status 500")));
+    assert_eq!(waiting.last_response.as_ref(), Some(&response));
     assert_eq!(waiting.event, EventType::FactorCreated.as_str());
     assert_eq!(lease().await, []);
     let unknown = fixture.make.webhook(&service).sid;
@@ -134,6 +139,50 @@ pub async fn a_failed_call_is_listed_and_can_be_resent(fixture: &Fixture) {
     assert_eq!(settle(TAKEN).await, id, "it gets another day of tries");
     assert_eq!(store.calls_about(webhook.sid, factor.sid, None, 10).await, Ok(vec![]));
     assert_eq!(store.resend_call(webhook.sid, id, fixture.now()).await, Ok(false));
+}
+
+/// At most as many as are wanted, of one event or of all, and only those of the webhook.
+pub async fn all_failed_calls_of_a_list_can_be_resent(fixture: &Fixture) {
+    let (service, webhook) = listener(fixture).await;
+    let (elsewhere, other) = listener(fixture).await;
+    let store = &fixture.store;
+    for service in [&service, &elsewhere] {
+        for _ in 0..4 {
+            fixture.factor_of(service, &fixture.make.identity()).await;
+            fixture.pass(1);
+        }
+    }
+    let at = fixture.later(600);
+    let (mut mine, mut theirs) = (0, 0);
+    for call in &fixture.lease_calls().await {
+        let number = if call.webhook.sid == webhook.sid { &mut mine } else { &mut theirs };
+        *number += 1;
+        let after = if *number <= 2 { AfterCall::Failed } else { AfterCall::Retry { at } };
+        let settled = store.settle_call(call, after, "status 500".into(), fixture.now()).await;
+        assert_eq!(settled, Ok(true));
+    }
+    let count = async |sid| {
+        let counts = store.call_counts(sid).await.unwrap();
+        (counts.failing, counts.given_up)
+    };
+    assert_eq!(count(webhook.sid).await, (2, 2));
+    let before = count(other.sid).await;
+    let resend = async |list, event, most| {
+        store.resend_calls(webhook.sid, list, event, fixture.now(), most).await.unwrap()
+    };
+    let (made, denied) = (Some(EventType::FactorCreated), Some(EventType::ChallengeDenied));
+    assert_eq!(resend(CallList::GivenUp, denied, 10).await, 0);
+    assert_eq!(resend(CallList::GivenUp, made, 1).await, 1);
+    assert_eq!(resend(CallList::GivenUp, None, 10).await, 1);
+    assert_eq!(resend(CallList::GivenUp, None, 10).await, 0);
+    assert_eq!(resend(CallList::Failing, denied, 10).await, 0);
+    // Those that were revived are failing, and due already.
+    assert_eq!(resend(CallList::Failing, None, 10).await, 2);
+    assert_eq!(resend(CallList::Failing, None, 10).await, 0);
+    let due = fixture.lease_calls().await;
+    assert_eq!(due.len(), 4, "{due:?}");
+    assert!(due.iter().all(|call| call.webhook.sid == webhook.sid));
+    assert_eq!(count(other.sid).await, before);
 }
 
 /// Untried calls count too. Given-up calls are in a list of their own.
@@ -152,7 +201,10 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     for (number, call) in calls.iter().enumerate() {
         let at = fixture.later(100 - u64::try_from(number).unwrap());
         let after = if number == 0 { AfterCall::Failed } else { AfterCall::Retry { at } };
-        assert_eq!(store.settle_call(call, after, "status 500", fixture.now()).await, Ok(true));
+        assert_eq!(
+            store.settle_call(call, after, "status 500".into(), fixture.now()).await,
+            Ok(true)
+        );
     }
     let counts = store.call_counts(webhook.sid).await.unwrap();
     assert_eq!((counts.waiting, counts.failing, counts.given_up), (6, 3, 1));
@@ -177,7 +229,8 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     assert_eq!(ids(&page(CallList::GivenUp, None, 2).await), [calls[0].id]);
     // One at the same instant, and one later.
     for call in fixture.lease_calls().await {
-        let failed = store.settle_call(&call, AfterCall::Failed, "status 500", fixture.now()).await;
+        let failed =
+            store.settle_call(&call, AfterCall::Failed, "status 500".into(), fixture.now()).await;
         assert_eq!(failed, Ok(true));
     }
     let whole = page(CallList::GivenUp, None, 10).await;

@@ -34,7 +34,7 @@ pub(super) async fn lease(fixture: &Fixture) -> Vec<CallLease> {
 
 /// Settles a call. Returns whether its lease held.
 pub(super) async fn settle(fixture: &Fixture, lease: &CallLease, after: AfterCall) -> bool {
-    fixture.store.settle_call(lease, after, "status 500", fixture.now()).await.unwrap()
+    fixture.store.settle_call(lease, after, "status 500".into(), fixture.now()).await.unwrap()
 }
 
 /// A field of a call's form; empty if the form does not have it.

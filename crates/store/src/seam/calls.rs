@@ -6,7 +6,7 @@ use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::node::NodeId;
 use countersign_domain::sid::WebhookSid;
 use countersign_domain::time::Instant;
-use countersign_domain::webhook_call::{AfterCall, CallLease, FailingWebhook};
+use countersign_domain::webhook_call::{AfterCall, CallFailure, CallLease, FailingWebhook};
 
 use crate::error::StoreResult;
 
@@ -70,14 +70,14 @@ pub trait Calls {
     /// Counts the calls that wait, and gives up the oldest calls of webhooks and accounts that have too many, a bounded number
     /// at a time. Keeps [`KEPT`](countersign_domain::webhook_call::KEPT) given-up calls of each webhook.
     async fn trim_calls(&self, limits: QueueLimits, now: Instant) -> StoreResult<Backlog>;
-    /// Writes the outcome of a leased call. Returns `false`, and writes nothing, if the lease was lost. `error` describes a
+    /// Writes the outcome of a leased call. Returns `false`, and writes nothing, if the lease was lost. `failure` describes a
     /// failed try. A call that was taken is kept as long as the challenge that it tells of; one that tells of no challenge is
     /// removed.
     async fn settle_call(
         &self,
         lease: &CallLease,
         after: AfterCall,
-        error: &str,
+        failure: CallFailure,
         at: Instant,
     ) -> StoreResult<bool>;
     /// Makes due at `now` up to `most` calls leased by nodes other than `node`. Returns how many. For a database that no other

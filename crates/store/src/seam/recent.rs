@@ -9,6 +9,7 @@ use countersign_domain::sid::{
     AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
 };
 use countersign_domain::time::Instant;
+use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
 
 use crate::error::StoreResult;
@@ -135,4 +136,14 @@ pub trait Recent {
     /// tries, and waits behind an earlier call of its factor. Returns whether there was such a call.
     async fn resend_call(&self, webhook: WebhookSid, id: CallId, now: Instant)
     -> StoreResult<bool>;
+    /// Makes due at `now` at most `most` calls of a list of a webhook, those of one event if one is given: of the failing ones
+    /// those that wait for their next try, of the given-up ones the earliest, as [`Recent::resend_call`] does. Returns how many.
+    async fn resend_calls(
+        &self,
+        webhook: WebhookSid,
+        list: CallList,
+        event: Option<EventType>,
+        now: Instant,
+        most: usize,
+    ) -> StoreResult<usize>;
 }

@@ -87,12 +87,13 @@ describe("a page that follows what happens", () => {
 
     await page.getByRole("link", { name: "Overview" }).click();
     const summary = page.getByText("As a table").first();
-    await summary.click();
+    // A challenge is counted half a minute after it was asked.
+    await summary.click({ timeout: 120_000 });
     const table = page.locator("details[open] table");
     await table.waitFor();
-    const as_of = page.locator("#live > .hint time");
+    const as_of = page.locator("#attention > p time");
     const then = await as_of.textContent();
-    await page.waitForFunction((then) => document.querySelector("#live > .hint time").textContent !== then, then);
+    await page.waitForFunction((then) => document.querySelector("#attention > p time").textContent !== then, then);
     await table.waitFor();
   });
 

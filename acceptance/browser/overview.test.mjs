@@ -191,7 +191,7 @@ describe("the overview", () => {
     await failing.waitFor();
     assert.equal(await page.getByText("is refused").count(), 0);
     await ask("Still there?");
-    await page.getByText("The push credential “the app, repaired” is refused").waitFor();
+    await page.getByText("The push credential “the app, repaired” is refused").first().waitFor();
   });
 
   test("shows rates whose bars tell their values and lead to the timeline", async (t) => {

@@ -34,7 +34,9 @@ def test_the_client_learns_how_ann_can_be_asked(auth, integration):
 @pytest.mark.parametrize(("answer", "result", "status"), [("approved", "allow", "allow"), ("denied", "deny", "deny")])
 def test_a_push_that_the_client_waits_for(auth, integration, answer, result, status):
     with integration.person(answer) as seen:
-        ask = {"device": "auto", "type": "Open the vault", "pushinfo": "from=Lisbon&x=%C3%A4", "ipaddr": "192.0.2.7"}
+        # A request that is equal to another of the same second would be taken for its copy.
+        pushinfo = f"from=Lisbon&x=%C3%A4&{answer}=1"
+        ask = {"device": "auto", "type": "Open the vault", "pushinfo": pushinfo, "ipaddr": "192.0.2.7"}
         said = auth.auth("push", username="ann", **ask)
     assert (said["result"], said["status"]) == (result, status)
     assert seen[0]["details"]["message"] == "Open the vault"
@@ -45,6 +47,7 @@ def test_a_push_that_the_client_waits_for(auth, integration, answer, result, sta
         "Address": "192.0.2.7",
         "from": "Lisbon",
         "x": "ä",
+        answer: "1",
     }
 
 

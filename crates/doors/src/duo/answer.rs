@@ -26,6 +26,8 @@ pub(crate) enum Status {
     Closed,
     /// Too much is going on to ask the person now.
     Busy,
+    /// The same request was sent before.
+    Repeated,
 }
 
 /// Whether the person may enter.
@@ -40,7 +42,7 @@ pub(crate) enum Verdict {
 }
 
 impl Status {
-    const REFUSALS: [Self; 8] = [
+    const REFUSALS: [Self; 9] = [
         Self::Deny,
         Self::Fraud,
         Self::Timeout,
@@ -49,6 +51,7 @@ impl Status {
         Self::NoDevice,
         Self::Closed,
         Self::Busy,
+        Self::Repeated,
     ];
 
     /// The refusal with this word, in names of transactions.
@@ -69,6 +72,7 @@ impl Status {
             Self::NoDevice => "no_device",
             Self::Closed => "closed",
             Self::Busy => "busy",
+            Self::Repeated => "repeated",
         }
     }
 
@@ -81,7 +85,7 @@ impl Status {
             | Self::Fraud
             | Self::Timeout
             | Self::LockedOut => self.word(),
-            Self::WrongCode | Self::NoDevice | Self::Closed | Self::Busy => "deny",
+            Self::WrongCode | Self::NoDevice | Self::Closed | Self::Busy | Self::Repeated => "deny",
         }
     }
 
@@ -100,6 +104,7 @@ impl Status {
             Self::NoDevice => "No device of yours can approve this login. Ask your administrator.",
             Self::Closed => "Logins cannot be approved now. Ask your administrator.",
             Self::Busy => "Too many logins are waiting. Try again in a minute.",
+            Self::Repeated => "The same login was asked for before. Try again.",
         }
     }
 
@@ -115,7 +120,8 @@ impl Status {
             | Self::WrongCode
             | Self::NoDevice
             | Self::Closed
-            | Self::Busy => Verdict::Deny,
+            | Self::Busy
+            | Self::Repeated => Verdict::Deny,
         }
     }
 

@@ -35,14 +35,7 @@ enum Wish<'a> {
 /// A parameter is missing or invalid, or the database cannot be reached.
 pub(super) async fn answer(door: &DuoDoor, signed: &Signed) -> Result<Document, Failure> {
     let is_async = signed.parameters.flag("async")?;
-    let transaction = match &signed.fingerprint {
-        // A copy of the request gets what the request began.
-        Some(fingerprint) => {
-            let place = door.begun_by(fingerprint);
-            place.get_or_try_init(|| begin(door, signed)).await?.clone()
-        }
-        None => begin(door, signed).await?,
-    };
+    let transaction = begin_once(door, signed).await?;
     if is_async {
         return Ok(Document::default().with("txid", signed.name(&transaction)));
     }
@@ -50,6 +43,19 @@ pub(super) async fn answer(door: &DuoDoor, signed: &Signed) -> Result<Document, 
     // It waits no longer only if the server stops, or too many requests of the account wait.
     let status = if status.verdict() == Verdict::Waiting { Status::Busy } else { status };
     Ok(status.document(signed.dialect))
+}
+
+/// Begins a login, unless the request is a copy. A copy must not share the answer either: it could be of somebody else.
+async fn begin_once(door: &DuoDoor, signed: &Signed) -> Result<Transaction, Failure> {
+    let Some(fingerprint) = &signed.fingerprint else { return begin(door, signed).await };
+    if !door.is_first_request(fingerprint) {
+        return Ok(Transaction::Refused(Status::Repeated));
+    }
+    let begun = begin(door, signed).await;
+    if begun.is_err() {
+        door.forget_request(fingerprint);
+    }
+    begun
 }
 
 async fn begin(door: &DuoDoor, signed: &Signed) -> Result<Transaction, Failure> {

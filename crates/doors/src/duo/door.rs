@@ -5,10 +5,7 @@ use std::sync::Arc;
 use countersign_domain::sid::ChallengeGroupSid;
 use countersign_verify::Verify;
 use moka::sync::Cache;
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
-
-use super::transaction::Transaction;
 
 /// Logins that are remembered, each with some 300 bytes.
 const REMEMBERED: u64 = 10_000;
@@ -28,9 +25,8 @@ pub struct DuoDoor {
     pub(super) verify: Arc<Verify>,
     pub(super) public_url: String,
     pub(super) shutdown: CancellationToken,
-    /// What was begun by a request, by its key and signature: a copy of the request begins nothing. Signed dates bound how
-    /// long a copy is accepted.
-    begun: Cache<String, Arc<OnceCell<Transaction>>>,
+    /// The requests that began a login, by key and signature: a copy begins none. Signed dates bound how long a copy could.
+    begun: Cache<String, ()>,
     /// Logins whose client was told that a prompt was sent. The next question waits.
     told: Cache<ChallengeGroupSid, ()>,
 }
@@ -43,9 +39,14 @@ impl DuoDoor {
         Self { verify, public_url, shutdown, begun, told }
     }
 
-    /// The place for what a request begins.
-    pub(super) fn begun_by(&self, fingerprint: &str) -> Arc<OnceCell<Transaction>> {
-        self.begun.get_with_by_ref(fingerprint, Arc::default)
+    /// Whether no request with this key and signature has begun a login before. Remembers it.
+    pub(super) fn is_first_request(&self, fingerprint: &str) -> bool {
+        self.begun.entry_by_ref(fingerprint).or_insert(()).is_fresh()
+    }
+
+    /// Forgets a request that could not begin a login.
+    pub(super) fn forget_request(&self, fingerprint: &str) {
+        self.begun.invalidate(fingerprint);
     }
 
     /// Whether a client asks about a login for the first time.

@@ -62,9 +62,9 @@ async fn an_unknown_key_and_a_wrong_signature_are_refused_alike() {
 /// The path of a client's integration.
 async fn path_of(app: &TestApp, list: &str, duo: &Duo) -> String {
     let all = app.api().get(list).await.expect(200);
-    let mut all = all["integrations"].as_array().unwrap().iter();
-    let own = all.find(|one| one["key"] == duo.key.as_str()).unwrap();
-    format!("{list}/{}", own["sid"].as_str().unwrap())
+    let mut all = all["integrations"].as_array().expect("a list").iter();
+    let own = all.find(|one| one["key"] == duo.key.as_str()).expect("its own");
+    format!("{list}/{}", own["sid"].as_str().expect("a SID"))
 }
 
 #[tokio::test]
@@ -112,10 +112,17 @@ async fn a_copy_of_a_request_asks_nobody_again() {
     let phone = app.enrol_phone(ANN).await;
     let form = [&PUSH[..], &[("async", "1")]].concat();
     let first = duo.post("/auth/v2/auth", &form).await.ok();
-    assert_eq!(duo.post("/auth/v2/auth", &form).await.ok(), first);
-    prompt_of(&phone).await;
+    let prompt = prompt_of(&phone).await;
+    phone.answer(&prompt.sid, countersign_phone::Verdict::Approved).await.unwrap();
+    let copy = duo.post("/auth/v2/auth", &form).await.ok();
+    assert_eq!(phone.challenges(None).await.unwrap().len(), 1);
+    for (said, told) in [(&first, result("allow", "allow")), (&copy, result("deny", "deny"))] {
+        let txid = said["txid"].as_str().unwrap();
+        assert_eq!(duo.status(txid).await.login(), told, "a copy gets no approval of another");
+    }
     app.clock.advance(Duration::from_secs(1));
-    assert_ne!(duo.post("/auth/v2/auth", &form).await.ok(), first, "another request");
+    duo.begin(&PUSH).await;
+    prompt_of(&phone).await;
 }
 
 #[tokio::test]

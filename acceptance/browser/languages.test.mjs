@@ -95,6 +95,9 @@ describe("the data files of languages", () => {
 });
 
 const WINDOWS = { "at 320 pixels": { viewport: { width: 320, height: 640 } }, ...NARROW };
+/** The longest label, without a place to break it for a while. */
+const LONG = "Sparkassenverband der Freien Hafenstadt Lissabon und Umlandes e.V.".slice(0, 64);
+const LOGO = (await readFile(new URL("icon-192.png", FILES))).toString("base64");
 const FIELDS = [
   ["Amount", "4,000.00 EUR"],
   ["To", "Ferry Lines Ltd., Rua das Flores 12, Lisbon"],
@@ -116,7 +119,7 @@ describe("in every language the page", () => {
       t.after(() => app.remove());
       const person = app.person("sam-porter");
 
-      /** The same state in every window: nothing is too wide. In one of them, axe looks too. */
+      /** The same state in every window: nothing is too wide. In one of them, axe looks too, in the light and in the dark. */
       const everywhere = async (state) => {
         for (const [name, { viewport, text = 1 }] of Object.entries(WINDOWS)) {
           await page.setViewportSize(viewport);
@@ -135,7 +138,10 @@ describe("in every language the page", () => {
         await page.evaluate(() => (document.documentElement.style.fontSize = ""));
         await page.setViewportSize({ width: 360, height: 740 });
         await stands(page);
-        await look(page, `${language}-${state}`);
+        for (const colorScheme of ["dark", "light"]) {
+          await page.emulateMedia({ colorScheme });
+          await look(page, `${language}-${state}-${colorScheme}`);
+        }
         assert.deepEqual(await shared(page), [], `${state}: names of several buttons`);
       };
 
@@ -173,6 +179,25 @@ describe("in every language the page", () => {
       assert.equal(await person.outcome(sid), "denied");
       await page.locator("#notices").getByText(words["ended.denied"].replace("{message}", "").trim()).waitFor();
       await everywhere("denied");
+
+      await call("POST", `${app.path}/Branding`, { Label: LONG, Logo: LOGO });
+      await call("POST", `${app.path}/Protection`, { InARowMax: 0, UserVerification: "required", Presence: "number" });
+      for (const [presence, place, message] of [
+        ["number", "#number", "Open the gate?"],
+        ["pick", "#pick-options button >> nth=2", "Open the vault?"],
+      ]) {
+        await call("POST", `${app.path}/Protection`, { Presence: presence });
+        const sid = await person.ask(message, { fields: FIELDS });
+        await sheet.locator("#prompt-who").getByText(LONG).waitFor();
+        await sheet.locator(`#${presence}-label`).getByText(LONG).waitFor();
+        await sheet.locator(place).waitFor();
+        await sheet.locator("#prompt-verification").waitFor();
+        await sheet.locator("#deny:enabled").waitFor();
+        await everywhere(presence);
+        await button("prompt.deny").click();
+        assert.equal(await person.outcome(sid), "denied");
+      }
+      await call("POST", `${app.path}/Protection`, { UserVerification: "", Presence: "" });
 
       await person.ask("Log in from Lisbon?", { fields: FIELDS });
       await sheet.locator("#deny:enabled").waitFor();

@@ -1,5 +1,6 @@
 // The server names the service, not the link; a new name reaches enrolled devices.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 import { Application, ann, call, enrol, stage, visit } from "./stage.mjs";
 
@@ -71,5 +72,62 @@ describe("the name of a service", () => {
     await page.getByRole("button", { name: "Save" }).click();
     await person.ask("Which bank?");
     assert.equal(await page.getByRole("dialog").locator("#prompt-who").innerText(), "Savings (Harbour Bank) asks");
+  });
+});
+
+describe("the branding of a service", () => {
+  const scene = stage();
+  const files = new URL("../../crates/authenticator/files/", import.meta.url);
+
+  /** The logo that a page shows at this place, once it is loaded. */
+  async function logo(page, place) {
+    const picture = page.locator(`${place} img.logo`).first();
+    await picture.waitFor();
+    await picture.evaluate((picture) => picture.decode());
+    return picture.getAttribute("src");
+  }
+
+  test("is shown before a device is added, in its accounts, its questions and the list of those that wait, and follows changes", async (t) => {
+    const page = await visit(scene, t);
+    const app = await Application.create("Harbour Bank");
+    t.after(() => app.remove());
+    const first = (await readFile(new URL("icon-192.png", files))).toString("base64");
+    const branded = (await call("POST", `${app.path}/Branding`, { Label: "Harbour Bank & Söhne", Logo: first })).body;
+    assert.equal(branded.label, "Harbour Bank & Söhne");
+    const person = app.person();
+    await page.goto(await person.link());
+    await page.getByRole("dialog", { name: "Answer for Harbour Bank & Söhne on this device?" }).waitFor();
+    const before = await logo(page, "#enrol");
+    assert.equal(new URL(before).pathname, new URL(branded.logo_url).pathname);
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByRole("button", { name: "Edit Harbour Bank & Söhne" }).waitFor();
+    assert.equal(await logo(page, "#accounts-list"), before);
+    await person.ask("With a logo?");
+    await page.getByRole("dialog").getByText("Harbour Bank & Söhne asks").waitFor();
+    assert.equal(await logo(page, "#prompt"), before);
+    await page.getByRole("button", { name: "Decide later", disabled: false }).click();
+    assert.equal(await logo(page, "#waiting-list"), before);
+
+    const second = (await readFile(new URL("icon-maskable.png", files))).toString("base64");
+    await call("POST", `${app.path}/Branding`, { Label: "Harbour Union", Logo: second });
+    await page.reload();
+    await page.getByRole("button", { name: "Edit Harbour Union" }).waitFor();
+    assert.notEqual(await logo(page, "#accounts-list"), before);
+    await call("POST", `${app.path}/Branding`, { Label: "", Logo: "" });
+    await page.reload();
+    await page.getByRole("button", { name: "Edit Harbour Bank" }).waitFor();
+    await page.locator("#accounts-list .monogram", { hasText: "H" }).waitFor();
+    assert.equal(await page.locator("img.logo").count(), 0);
+  });
+
+  test("gives way to a letter where the logo cannot be loaded", async (t) => {
+    const page = await visit(scene, t);
+    const app = await Application.create("Harbour Bank");
+    t.after(() => app.remove());
+    const Logo = (await readFile(new URL("icon-192.png", files))).toString("base64");
+    await call("POST", `${app.path}/Branding`, { Logo });
+    await page.route("**/Logos/*", (route) => route.abort());
+    await enrol(page, await app.person().link());
+    await page.locator("#accounts-list .monogram", { hasText: "H" }).waitFor();
   });
 });

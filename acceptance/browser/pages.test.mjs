@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
 import { DEVICES, eye } from "./look.mjs";
-import { Application, enrol, stage, visit } from "./stage.mjs";
+import { Application, call, enrol, stage, visit } from "./stage.mjs";
 
 describe("every page", () => {
   const scene = stage();
@@ -72,6 +72,16 @@ describe("every page", () => {
         await page.getByText("Approved: ").waitFor();
         await shot("approved");
         await page.getByRole("button", { name: "Dismiss" }).click();
+
+        for (const presence of ["number", "pick"]) {
+          await call("POST", `${scene.app.path}/Protection`, { Presence: presence });
+          await person.ask("Log in to Harbour Bank?", { fields: fields.slice(0, 2) });
+          await page.getByRole("button", { name: "Deny", exact: true, disabled: false }).waitFor();
+          await shot(presence);
+          await page.getByRole("button", { name: "Deny", exact: true }).click();
+          await page.getByRole("button", { name: "Dismiss" }).click();
+        }
+        await call("POST", `${scene.app.path}/Protection`, { Presence: "" });
 
         await person.ask("Pay 40 EUR to Ferry Lines?");
         await page.getByRole("button", { name: "Deny", disabled: false }).click();

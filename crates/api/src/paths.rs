@@ -1,6 +1,7 @@
 //! Parameters of a path: SIDs and identities, parsed before the handler runs.
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use countersign_domain::branding::LogoHash;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{
     AccessTokenSid, ChallengeGroupSid, ChallengeSid, CredentialSid, FactorSid, IntegrationSid,
@@ -45,6 +46,14 @@ parts! {
     WebhookSid "WebhookSid";
     IntegrationSid "IntegrationSid";
     CredentialSid "CredentialSid";
+}
+
+impl PathParam for LogoHash {
+    const NAME: &'static str = "LogoHash";
+
+    fn read(text: &str) -> Result<Self, Invalid> {
+        Self::parse(text)
+    }
 }
 
 impl PathParam for Identity {

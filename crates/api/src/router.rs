@@ -18,8 +18,9 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, challenge_context, challenge_groups, challenges, entities, factors, forms,
-    integrations, notifications, presence, protection, service_protection, services, webhooks,
+    access_tokens, branding, challenge_context, challenge_groups, challenges, entities, factors,
+    forms, integrations, notifications, presence, protection, service_protection, services,
+    webhooks,
 };
 use crate::{openapi, ops, short_links};
 
@@ -67,6 +68,8 @@ fn set_up() -> Vec<Route> {
         ),
         ("/v2/Services/{ServiceSid}/WebPushKey", get(services::web_push_key)),
         ("/v2/Services/{ServiceSid}/Name", get(services::name)),
+        ("/v2/Services/{ServiceSid}/Branding", get(branding::fetch).post(branding::update)),
+        ("/v2/Services/{ServiceSid}/Logos/{LogoHash}", get(branding::logo)),
         (
             "/v2/Services/{ServiceSid}/Protection",
             get(service_protection::fetch).post(service_protection::update),

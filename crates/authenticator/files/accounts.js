@@ -1,5 +1,6 @@
 // The list of accounts, and the state of the page as a whole: whether questions can arrive, and if not, why and what to do.
 import { $, el, foreign, icon, plain } from "./dom.js";
+import { logoOf } from "./protocol.js";
 import { say } from "./words.js";
 
 /** The states of an account, with their colours. */
@@ -25,8 +26,17 @@ export function accountName(account) {
   return foreign(nameOf(account), { class: "name" });
 }
 
-/** The first letter of the name, on a colour derived from it. */
+/** The logo of the service, or the first letter of the name on a colour. */
 export function monogram(account, id) {
+  const letter = letterOf(account, id);
+  const src = logoOf(account);
+  if (!src) return letter;
+  const picture = el("img", { class: "monogram logo", src, alt: "", ...(id && { id }) });
+  picture.addEventListener("error", () => picture.replaceWith(letter));
+  return picture;
+}
+
+function letterOf(account, id) {
   const letter = Array.from(plain(nameOf(account)))[0].toUpperCase();
   const tint = Number.parseInt(account.factorSid.slice(-2), 16) % 6;
   return el("span", { class: `monogram tint-${tint}`, "aria-hidden": "true", ...(id && { id }) }, letter);
@@ -54,7 +64,8 @@ export function showAccounts(connections, edit) {
     const label =
       same > 1 ? say("account.edit_one", { title, sid: account.factorSid.slice(-4) }) : say("account.edit", { title });
     item.querySelector("button").setAttribute("aria-label", label);
-    item.querySelector(".monogram").replaceWith(monogram(account));
+    const [was, now] = [item.querySelector(".monogram"), monogram(account)];
+    if (!was.isEqualNode(now)) was.replaceWith(now);
     item.querySelector(".name").replaceWith(accountName(account));
     item.querySelector(".row-more").replaceChildren(foreign(account.identity));
     item.querySelector(".row-state").textContent = say(`state.${state}`);

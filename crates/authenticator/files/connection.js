@@ -73,14 +73,14 @@ export class Connection {
     this.#open();
   }
 
-  /** Applies the current name of the service. */
+  /** Applies the current name and logo of the service. */
   async rename() {
     this.#namedAt = Date.now();
     const { account } = this.device;
     try {
-      const { name } = await this.device.service();
-      if (name === account.name || this.#stopped) return;
-      account.name = name;
+      const { name, logo } = await this.device.service();
+      if ((name === account.name && logo === account.logo) || this.#stopped) return;
+      Object.assign(account, { name, logo });
       await saveAccount(account);
       this.#changed(this);
     } catch {

@@ -1,5 +1,5 @@
 // From an enrolment link to an account, in two taps: the link, and "Add this device".
-import { nameOf } from "./accounts.js";
+import { monogram, nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
 import { needsInstallation } from "./install.js";
 import { Device, Refused, Unreachable, enrol, server, serviceOf } from "./protocol.js";
@@ -26,7 +26,7 @@ export function askToEnrol(asked, known) {
   );
   $("enrol-identity").replaceChildren(foreign(link.identity));
   $("enrol-install").hidden = !needsInstallation();
-  $("enrol-verification").hidden = true;
+  $("enrol-verification").hidden = $("enrol-monogram").hidden = true;
   $("enrol-server").textContent = server.host;
   $("enrol-name").value = thisDevice();
   $("enrol-error").textContent = "";
@@ -46,9 +46,15 @@ async function introduce(asked) {
     if (asked !== link) return;
     $("enrol-title").replaceChildren(...tell("enrol.title_for", { name: foreign(asked.shown.name) }));
     $("enrol-verification").hidden = !asked.shown.verification;
+    if (asked.shown.logo) $("enrol-monogram").replaceWith(monogram(looks(asked), "enrol-monogram"));
   } finally {
     if (asked === link) busy(false);
   }
+}
+
+/** What an account of the link would look like. */
+function looks({ service, shown }) {
+  return { ...shown, serviceSid: service, factorSid: service };
 }
 
 /** `enrolled` is called with each new account. */

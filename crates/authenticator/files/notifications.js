@@ -2,7 +2,7 @@
 // unreadable push shows a quiet one that closes itself.
 import { clock } from "./clock.js";
 import { plain } from "./dom.js";
-import { Device, Refused, isElsewhere } from "./protocol.js";
+import { Device, Refused, isElsewhere, logoOf } from "./protocol.js";
 import { account, mutedUntil } from "./store.js";
 import { date, say } from "./words.js";
 
@@ -37,6 +37,7 @@ export async function standingOf(told) {
   const kept = await account(told.factor_sid).catch(() => null);
   if (kept === undefined) return { standing: "removed" };
   const name = kept?.label || kept?.name;
+  const logo = kept && logoOf(kept);
   try {
     const { challenge, needs } = await new Device(kept).challenge(told.challenge_sid, { patience: PATIENCE });
     const { status, details, expiration_date } = challenge;
@@ -44,12 +45,12 @@ export async function standingOf(told) {
     const expiresAt = Date.parse(expiration_date);
     const standing = isElsewhere(challenge) ? "elsewhere" : status;
     const { isQuiet } = needs;
-    return { standing, isQuiet, message, askedAt: Date.parse(date), expiresAt, name, place: placeIn(fields ?? []) };
+    return { standing, isQuiet, logo, message, askedAt: Date.parse(date), expiresAt, name, place: placeIn(fields ?? []) };
   } catch (error) {
     if (error instanceof Refused && error.isUnknownDevice) return { standing: "removed" };
     if (error instanceof Refused && error.isGone) return { standing: "withdrawn" };
     const expiresAt = Date.parse(told.expires_at);
-    return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name };
+    return { standing: expiresAt <= clock.now() ? "late" : "pending", expiresAt, name, logo };
   }
 }
 
@@ -85,6 +86,7 @@ export async function show(registration, told, images) {
   }
   await registration.showNotification(message || say("notification.waits"), {
     ...images,
+    ...(standing.logo && { icon: standing.logo }),
     body: bodyOf(standing),
     dir: "auto",
     lang: "",

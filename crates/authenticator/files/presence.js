@@ -13,14 +13,16 @@ export function askPresence(presence, account, picked) {
   $("prompt-pick").hidden = mode !== "pick";
   $("approve").hidden = mode === "pick";
   $("number").value = "";
-  const name = accountName(account);
-  if (mode === "number") {
-    $("number-label").replaceChildren(...tell("number.label", { name }));
-    $("number").maxLength = presence.digits;
-  }
+  namePresence(account);
+  if (mode === "number") $("number").maxLength = presence.digits;
   if (mode !== "pick") return;
-  $("pick-label").replaceChildren(...tell("pick.label", { name }));
   $("pick-options").replaceChildren(...presence.options.map((option) => choice(option, picked)));
+}
+
+/** Shows the current name of the account. */
+export function namePresence(account) {
+  $("number-label").replaceChildren(...tell("number.label", { name: accountName(account) }));
+  $("pick-label").replaceChildren(...tell("pick.label", { name: accountName(account) }));
 }
 
 /** The typed number, in ASCII digits; `undefined` if it is not complete. Also says so. */

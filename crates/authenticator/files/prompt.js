@@ -3,7 +3,7 @@
 import { clock } from "./clock.js";
 import { $, el, foreign, notify, plain } from "./dom.js";
 import { accountName, monogram } from "./accounts.js";
-import { askAgain, askPresence, typedNumber } from "./presence.js";
+import { askAgain, askPresence, namePresence, typedNumber } from "./presence.js";
 import { Refused, Unsure } from "./protocol.js";
 import { Reading } from "./reading.js";
 import { Unverified, verifyPerson } from "./verification.js";
@@ -117,7 +117,10 @@ export class PromptSheet {
 
   /** Shows the current names of the accounts. */
   rename() {
-    if (this.#shown) name(this.#shown.device.account);
+    if (this.#shown) {
+      name(this.#shown.device.account);
+      namePresence(this.#shown.device.account);
+    }
     this.#queue.show(this.#inbox.prompts, this.#shown);
   }
 

@@ -73,6 +73,7 @@ export async function enrol(link, deviceName, target) {
     credentialSid: body.config.credential_sid,
     privateKey,
     name: link.shown.name,
+    logo: link.shown.logo,
     label: "",
     deviceName,
     pushKey: link.pushKey,
@@ -233,9 +234,15 @@ function withReason({ body, headers }) {
   return { ...body, status_reason: headers.get("Countersign-Status-Reason") };
 }
 
-/** What a person is shown of a service, `name`, and whether its approvals need `verification`. */
+/** What a person is shown of a service, `{ name, logo }`, and whether its approvals need `verification`. */
 function asShown({ body }) {
-  return { name: body.friendly_name, verification: body.user_verification === "required" };
+  const { label, friendly_name, logo_url, user_verification } = body;
+  return { name: label ?? friendly_name, logo: logo_url?.split("/").pop(), verification: user_verification === "required" };
+}
+
+/** The address of an account's logo, on this page's own origin whatever the server calls itself; `undefined` without a logo. */
+export function logoOf({ serviceSid, logo }) {
+  return logo && new URL(["v2", "Services", serviceSid, "Logos", logo].map(encodeURIComponent).join("/"), server).href;
 }
 
 /** How to ask: `{ isQuiet, presence, verification }`; the last two are what an approval needs. */

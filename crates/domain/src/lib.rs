@@ -13,6 +13,7 @@ pub mod attention;
 mod attention_words;
 pub mod backoff;
 pub mod base64;
+pub mod branding;
 pub mod call_permits;
 pub mod call_queue;
 pub mod call_response;

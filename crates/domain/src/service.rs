@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::branding::Branding;
 use crate::service_protection::ServiceProtection;
 use crate::sid::{AccountSid, CredentialSid, ServiceSid};
 use crate::text::ServiceName;
@@ -59,6 +60,9 @@ pub struct ServiceSettings {
     /// The protection of its people. Absent in what an older release has stored.
     #[serde(default)]
     pub protection: ServiceProtection,
+    /// How it presents itself. Absent in what an older release has stored.
+    #[serde(default)]
+    pub branding: Branding,
 }
 
 impl ServiceSettings {
@@ -81,6 +85,7 @@ impl ServiceSettings {
             whatsapp: WhatsappSettings::default(),
             passkeys: PasskeySettings::default(),
             protection: ServiceProtection::default(),
+            branding: Branding::default(),
         }
     }
 }

@@ -131,6 +131,12 @@ text!(
     visible::word
 );
 text!(
+    /// The name that people read of a service: 1 to 64 characters.
+    ServiceLabel,
+    |text| bounded(text, 1, 64),
+    visible::line
+);
+text!(
     /// The Android package or the iOS bundle id of an app: 1 to 100 characters.
     AppId,
     |text| bounded(text, 1, 100)

@@ -18,7 +18,7 @@ pub use self::config::ConfigCommand;
 pub use self::integrations::{
     Integrations, Settings as IntegrationFlags, Which as WhichIntegration,
 };
-pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Scope};
+pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Pauses, Scope};
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -72,6 +72,9 @@ pub enum Command {
     Webhooks(Listing),
     /// List a person's devices and TOTP factors, without keys and secrets
     Factors(ListFactors),
+    /// List the people who get no new challenges for now, and end a person's pause
+    #[command(subcommand)]
+    Pauses(Pauses),
     /// List the newest challenges: of a person, a service or all
     Challenges(ListChallenges),
     /// List what happened to challenges, or follow it as it happens

@@ -3,11 +3,13 @@
 use async_trait::async_trait;
 use countersign_domain::entity::Owner;
 use countersign_domain::protection::Protection;
-use countersign_domain::sid::EntitySid;
+use countersign_domain::sid::{EntitySid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::Protections;
-use countersign_store_sql::rows::protections::protection;
+use countersign_store_sql::paused_columns;
+use countersign_store_sql::rows::protections::{paused, protection};
+use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 
 use crate::cells::cells_of;
@@ -16,12 +18,20 @@ use crate::error::DatabaseError;
 use crate::params::{id, params};
 use crate::pauses::{READ, REPLACE, write};
 use crate::session::Session;
-use crate::statement::{exists, one};
+use crate::statement::{all, exists, one};
 use crate::store::PostgresStore;
 
 /// Openings of challenges lock the same row, so that no other pause begins meanwhile.
 const LOCK: &str = "SELECT e.sid FROM entities e JOIN services s ON s.sid = e.service_sid \
                     WHERE e.service_sid = $1 AND e.identity = $2 AND e.sid = $3 FOR NO KEY UPDATE OF e";
+
+const PAUSED: &str = concat!(
+    "SELECT ",
+    paused_columns!(),
+    " FROM protections p CROSS JOIN LATERAL (SELECT * FROM entities WHERE service_sid = $1 AND sid = p.entity_sid OFFSET 0) AS e \
+     WHERE p.entity_sid > $2 AND p.reason IS NOT NULL AND (p.paused_until IS NULL OR p.paused_until > $3) \
+     AND EXISTS (SELECT FROM services WHERE sid = $1) ORDER BY p.entity_sid LIMIT $4"
+);
 
 struct Protect(Owner, Protection);
 
@@ -55,5 +65,18 @@ impl Protections for PostgresStore {
 
     async fn protect(&self, owner: &Owner, protection: Protection) -> StoreResult<bool> {
         self.write(Protect(owner.clone(), protection)).await
+    }
+
+    async fn paused(
+        &self,
+        service: ServiceSid,
+        after: Option<EntitySid>,
+        most: usize,
+        now: Instant,
+    ) -> StoreResult<Vec<(Owner, Protection)>> {
+        let db = self.session().await?;
+        let after = id(&after.map_or([0; 16], |sid| *sid.as_bytes()));
+        let key = params![id(service.as_bytes()), after, now.as_micros(), limit(most)];
+        Ok(all(&db, PAUSED, key, |row| paused(cells_of(row, "entities"))).await?)
     }
 }

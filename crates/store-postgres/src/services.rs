@@ -7,7 +7,7 @@ use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
 use countersign_store::error::StoreResult;
 use countersign_store::page::{Page, PageQuery};
-use countersign_store::seam::{Inserted, Services, Updated};
+use countersign_store::seam::{Inserted, LogoChange, Services, Updated};
 use countersign_store_sql::values::{inserted, json};
 use countersign_store_sql::{rows, service_columns};
 use tokio_postgres::Row;
@@ -36,8 +36,9 @@ const INSERT: &str = concat!(
 );
 /// Locked until the end of the transaction.
 const SETTINGS: &str = "SELECT settings::text FROM services WHERE sid = $1 FOR UPDATE";
-const UPDATE: &str =
-    "UPDATE services SET settings = $2, updated_at = $3 WHERE sid = $1 AND updated_at = $4";
+const UPDATE: &str = "UPDATE services SET settings = $2, updated_at = $3, logo = CASE WHEN $5 THEN $6 ELSE logo END \
+                      WHERE sid = $1 AND updated_at = $4";
+const LOGO: &str = "SELECT logo FROM services WHERE sid = $1";
 const DELETE: &str = "DELETE FROM services WHERE sid = $1";
 /// The cleaner removes what is below.
 const REMOVED: &str = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', $1, $2) ON CONFLICT DO NOTHING";
@@ -76,6 +77,7 @@ impl Command for Create {
 struct Update {
     sid: ServiceSid,
     settings: String,
+    logo: LogoChange,
     at: Instant,
     was: Instant,
 }
@@ -92,7 +94,12 @@ impl Command for Update {
         };
         let settings = keep_unknown(&stored, &self.settings)
             .map_err(|_| DatabaseError::Corrupt("services".to_owned()))?;
-        let change = params![sid, settings, self.at.as_micros(), self.was.as_micros()];
+        let (replaces, logo) = match &self.logo {
+            LogoChange::Keep => (false, None),
+            LogoChange::Replace(logo) => (true, logo.as_deref()),
+        };
+        let (at, was) = (self.at.as_micros(), self.was.as_micros());
+        let change = params![sid, settings, at, was, replaces, logo];
         let rows = db.execute(UPDATE, change).await?;
         updated(db, rows, EXISTS, params![sid]).await
     }
@@ -138,14 +145,26 @@ impl Services for PostgresStore {
         Ok(list.page(&db, by_id!(page), read, |service| id(service.sid.as_bytes())).await?)
     }
 
-    async fn update_service(&self, service: &Service, was: Instant) -> StoreResult<Updated> {
+    async fn update_service(
+        &self,
+        service: &Service,
+        logo: LogoChange,
+        was: Instant,
+    ) -> StoreResult<Updated> {
         self.write(Update {
             sid: service.sid,
             settings: json(&service.settings)?,
+            logo,
             at: service.updated_at,
             was,
         })
         .await
+    }
+
+    async fn service_logo(&self, sid: ServiceSid) -> StoreResult<Option<Vec<u8>>> {
+        let db = self.session().await?;
+        let read = |row: &Row| cells_of(row, "services").take::<Option<Vec<u8>>>();
+        Ok(one(&db, LOGO, params![id(sid.as_bytes())], read).await?.flatten())
     }
 
     async fn delete_service(&self, sid: ServiceSid, at: Instant) -> StoreResult<bool> {

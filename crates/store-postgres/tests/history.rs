@@ -294,7 +294,7 @@ const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INT
     ALTER TABLE accounts DROP COLUMN suspended_at; ALTER TABLE totp_factors DROP COLUMN wrong_in_a_row; \
     ALTER TABLE challenges DROP COLUMN quiet, DROP COLUMN presence, DROP COLUMN answer_reason, \
     DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by; \
-    ALTER TABLE factors DROP COLUMN presence; \
+    ALTER TABLE factors DROP COLUMN presence; ALTER TABLE services DROP COLUMN logo; \
     DELETE FROM refinery_schema_history WHERE version > 3";
 
 #[tokio::test]

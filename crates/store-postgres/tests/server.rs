@@ -11,7 +11,7 @@ use countersign_domain::world::Clock as _;
 use countersign_store::conformance::{Fixture, newer};
 use countersign_store::schema::SchemaPolicy;
 use countersign_store::seam::{
-    Accounts, Deliveries, Inserted, Notifications, Notified, Updated, Upkeep,
+    Accounts, Deliveries, Inserted, LogoChange, Notifications, Notified, Updated, Upkeep,
 };
 use countersign_store::{Store, StoreError};
 use countersign_store_postgres::{Options, PostgresStore};
@@ -363,7 +363,10 @@ async fn members_of_a_newer_release_survive_an_update_by_this_one() {
     let mut now = fixture.store.service(was.sid).await.unwrap().unwrap();
     now.settings.push.include_date = true;
     now.updated_at = fixture.later(1);
-    assert_eq!(fixture.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(
+        fixture.store.update_service(&now, LogoChange::Keep, was.updated_at).await,
+        Ok(Updated::Done)
+    );
     assert_eq!(fixture.store.service(was.sid).await, Ok(Some(now)));
     let kept = "SELECT (settings::jsonb #>> '{push,sound}') || ' ' || (settings::jsonb ->> 'colour') FROM services";
     assert_eq!(database.psql(kept), "owl [1]");

@@ -7,11 +7,11 @@ use countersign_domain::time::Instant;
 use countersign_store::document::keep_unknown;
 use countersign_store::error::StoreResult;
 use countersign_store::page::{Page, PageQuery};
-use countersign_store::seam::{Inserted, Services, Updated};
+use countersign_store::seam::{Inserted, LogoChange, Services, Updated};
 use countersign_store_sql::paging::keyed;
 use countersign_store_sql::values::{inserted, json};
 use countersign_store_sql::{rows, service_columns};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use crate::accounts;
 use crate::cells::cells_of;
@@ -30,7 +30,9 @@ statements! {
         "INSERT INTO services (", service_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING"
     );
     SETTINGS = "SELECT settings FROM services WHERE sid = ?1";
-    UPDATE = "UPDATE services SET settings = ?2, updated_at = ?3 WHERE sid = ?1 AND updated_at = ?4";
+    UPDATE = "UPDATE services SET settings = ?2, updated_at = ?3, logo = CASE WHEN ?5 THEN ?6 ELSE logo END \
+              WHERE sid = ?1 AND updated_at = ?4";
+    LOGO = "SELECT logo FROM services WHERE sid = ?1";
     DELETE = "DELETE FROM services WHERE sid = ?1";
     /// The cleaner removes what is below.
     REMOVED = "INSERT INTO removals (kind, sid, removed_at) VALUES ('service', ?1, ?2) ON CONFLICT DO NOTHING";
@@ -67,6 +69,7 @@ impl Command for Create {
 struct Update {
     sid: ServiceSid,
     settings: String,
+    logo: LogoChange,
     at: Instant,
     was: Instant,
 }
@@ -80,8 +83,12 @@ impl Command for Update {
         let Some(stored) = stored else { return Ok(Updated::NotFound) };
         let settings = keep_unknown(&stored, &self.settings)
             .map_err(|_| DatabaseError::Corrupt("services".to_owned()))?;
-        let rows =
-            execute(db, UPDATE, params![sid, settings, self.at.as_micros(), self.was.as_micros()])?;
+        let (replaces, logo) = match &self.logo {
+            LogoChange::Keep => (false, None),
+            LogoChange::Replace(logo) => (true, logo.as_deref()),
+        };
+        let (at, was) = (self.at.as_micros(), self.was.as_micros());
+        let rows = execute(db, UPDATE, params![sid, settings, at, was, replaces, logo])?;
         updated(rows, || exists(db, EXISTS, [self.sid.as_bytes()]))
     }
 }
@@ -131,14 +138,27 @@ impl Services for SqliteStore {
         })
     }
 
-    async fn update_service(&self, service: &Service, was: Instant) -> StoreResult<Updated> {
+    async fn update_service(
+        &self,
+        service: &Service,
+        logo: LogoChange,
+        was: Instant,
+    ) -> StoreResult<Updated> {
         self.write(Update {
             sid: service.sid,
             settings: json(&service.settings)?,
+            logo,
             at: service.updated_at,
             was,
         })
         .await
+    }
+
+    async fn service_logo(&self, sid: ServiceSid) -> StoreResult<Option<Vec<u8>>> {
+        self.read(|db| {
+            let read = |row: &Row<'_>| cells_of(row, "services").take::<Option<Vec<u8>>>();
+            Ok(one(db, LOGO, [sid.as_bytes()], read)?.flatten())
+        })
     }
 
     async fn delete_service(&self, sid: ServiceSid, at: Instant) -> StoreResult<bool> {

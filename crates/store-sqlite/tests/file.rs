@@ -13,7 +13,9 @@ use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
 use countersign_store::conformance::{Fixture, newer};
 use countersign_store::schema::SchemaPolicy;
-use countersign_store::seam::{Accounts, Enrolled, Enrolment, Inserted, Updated, Upkeep};
+use countersign_store::seam::{
+    Accounts, Enrolled, Enrolment, Inserted, LogoChange, Updated, Upkeep,
+};
 use countersign_store::{PageQuery, Store, StoreError};
 use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_testkit::Fixtures;
@@ -325,7 +327,10 @@ async fn members_of_a_newer_release_survive_an_update_by_this_one() {
     let mut now = fixture.store.service(was.sid).await.unwrap().unwrap();
     now.settings.push.include_date = true;
     now.updated_at = fixture.later(1);
-    assert_eq!(fixture.store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(
+        fixture.store.update_service(&now, LogoChange::Keep, was.updated_at).await,
+        Ok(Updated::Done)
+    );
     assert_eq!(fixture.store.service(was.sid).await, Ok(Some(now)));
     let kept =
         "SELECT settings ->> '$.push.sound' || ' ' || (settings -> '$.colour') FROM services";

@@ -157,7 +157,13 @@ pub static TABLES: [Table; 22] = [
     Table {
         name: "services",
         key: &[id("sid")],
-        rest: &[id("account_sid"), text("settings"), number("created_at"), number("updated_at")],
+        rest: &[
+            id("account_sid"),
+            text("settings"),
+            number("created_at"),
+            number("updated_at"),
+            bytes("logo"),
+        ],
     },
     Table {
         name: "webhooks",

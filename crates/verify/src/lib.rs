@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod answers;
 mod api_keys;
 mod auth;
+pub mod branding;
 mod cache;
 mod caller;
 mod challenge_contexts;

@@ -9,7 +9,7 @@ use countersign_domain::challenge::Challenge;
 use countersign_domain::entity::Owner;
 use countersign_domain::protection::{Pause, PauseReason, Protection};
 use countersign_domain::service_protection::ServiceLimit;
-use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, EntitySid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use metrics::counter;
@@ -87,6 +87,23 @@ impl Verify {
         }
         security::done(event, account, owner.entity);
         Ok(EntityProtection::of(owner, Some(stored), now))
+    }
+
+    /// Lists the entities of a service that are paused now, by their SIDs from behind `after` on: up to `most`.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the service.
+    pub async fn paused(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        after: Option<EntitySid>,
+        most: usize,
+    ) -> VerifyResult<Vec<EntityProtection>> {
+        self.service(account, service).await?;
+        let now = self.time().await?;
+        let found = self.store.paused(service, after, most, now).await?.into_iter();
+        Ok(found.map(|(owner, stored)| EntityProtection::of(owner, Some(stored), now)).collect())
     }
 
     /// Until when an answer given now pauses its entity: as long as its service says, if it reports the challenge.

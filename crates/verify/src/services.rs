@@ -9,7 +9,7 @@ use countersign_domain::limits::Limits;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
-use countersign_store::seam::{Inserted, Updated};
+use countersign_store::seam::{Inserted, LogoChange, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::caller::Caller;
@@ -139,6 +139,17 @@ impl Verify {
         sid: ServiceSid,
         edit: impl Fn(&mut ServiceSettings) -> Result<(), E> + Send + Sync,
     ) -> Result<Service, E> {
+        self.change_service(account, sid, |settings| edit(settings).map(|()| LogoChange::Keep))
+            .await
+    }
+
+    /// The same, where `edit` also says what becomes of the logo.
+    pub(crate) async fn change_service<E: From<VerifyError>>(
+        &self,
+        account: AccountSid,
+        sid: ServiceSid,
+        edit: impl Fn(&mut ServiceSettings) -> Result<LogoChange, E> + Send + Sync,
+    ) -> Result<Service, E> {
         for _ in 0..MAX_TRIES {
             let service = self.store.service(sid).await.map_err(VerifyError::from)?;
             let mut service = service
@@ -146,10 +157,10 @@ impl Verify {
                 .ok_or(VerifyError::NotFound)?;
             let was = service.updated_at;
             let old = service.settings.push.clone();
-            edit(&mut service.settings)?;
+            let logo = edit(&mut service.settings)?;
             self.check_push_credentials(account, &old, &service.settings.push).await?;
             service.updated_at = self.later_than(was);
-            match self.store.update_service(&service, was).await.map_err(VerifyError::from)? {
+            match self.store.update_service(&service, logo, was).await.map_err(VerifyError::from)? {
                 Updated::Done => {
                     self.bus.announce(Changed::Service(sid)).await;
                     security::done(Event::ServiceUpdated, account, sid);

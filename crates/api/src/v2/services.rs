@@ -5,11 +5,12 @@ use countersign_domain::service::{
     PasskeySettings, PushSettings, Service, ServiceSettings, TotpSettings, WhatsappSettings,
 };
 use countersign_domain::sid::{AccountSid, ServiceSid};
-use countersign_domain::text::ServiceName;
+use countersign_domain::text::{ServiceLabel, ServiceName};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use serde::Serialize;
 
+use super::branding::logo_url;
 use super::service_params;
 use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
@@ -66,11 +67,19 @@ pub(crate) async fn name(
     struct View<'a> {
         service_sid: ServiceSid,
         friendly_name: &'a ServiceName,
+        label: Option<&'a ServiceLabel>,
+        logo_url: Option<String>,
         user_verification: &'static str,
     }
-    let settings = &state.verify.service_of(&caller, sid).await?.settings;
-    let user_verification = settings.protection.user_verification().as_str();
-    reply::ok(&View { service_sid: sid, friendly_name: &settings.friendly_name, user_verification })
+    let service = state.verify.service_of(&caller, sid).await?;
+    let settings = &service.settings;
+    reply::ok(&View {
+        service_sid: sid,
+        friendly_name: &settings.friendly_name,
+        label: settings.branding.label.as_ref(),
+        logo_url: logo_url(&service, &state.public_url),
+        user_verification: settings.protection.user_verification().as_str(),
+    })
 }
 
 pub(crate) async fn list(

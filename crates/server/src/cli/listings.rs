@@ -1,6 +1,6 @@
-//! `countersign factors`, `challenges` and `events` on the command line: what support looks at.
+//! `countersign factors`, `challenges`, `events` and `pauses` on the command line: what support looks at.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use countersign_domain::challenge::ChallengeStatus;
 use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -29,6 +29,30 @@ pub struct ListFactors {
     /// How it is printed.
     #[command(flatten)]
     pub listing: Listing,
+}
+
+/// `pauses`
+#[derive(Debug, Subcommand)]
+pub enum Pauses {
+    /// List the people who get no new challenges for now
+    #[command(after_help = "Example:\n  countersign pauses list --service VA0123… --json")]
+    List {
+        /// Only in this account (AC…)
+        #[arg(long, value_name = "SID")]
+        account: Option<AccountSid>,
+        /// Only in this service (VA…)
+        #[arg(long, value_name = "SID")]
+        service: Option<ServiceSid>,
+        /// How it is printed.
+        #[command(flatten)]
+        listing: Listing,
+    },
+    /// Show whether a person is paused, in every service that knows them
+    #[command(after_help = "Example:\n  countersign pauses show ff483d1ff591")]
+    Show(ListFactors),
+    /// End the pauses of a person, whatever their reason, and begin to count challenges again
+    #[command(after_help = "Example:\n  countersign pauses end ff483d1ff591 --service VA0123…")]
+    End(ListFactors),
 }
 
 /// The challenges that are looked at.

@@ -20,6 +20,7 @@ mod integrations;
 mod lists;
 mod load;
 mod migrate_data;
+mod pauses;
 mod phone;
 mod push_test;
 mod ready;
@@ -97,6 +98,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }),
         Command::Factors(flags) => {
             beside(&common, async |config| Box::pin(factors::run(config, flags)).await.map(done))
+        }
+        Command::Pauses(command) => {
+            beside(&common, async |config| Box::pin(pauses::run(config, command)).await.map(done))
         }
         Command::Challenges(flags) => {
             beside(&common, async |config| Box::pin(challenges::run(config, flags)).await.map(done))

@@ -95,6 +95,54 @@ async fn events_are_followed_as_they_happen_and_each_is_printed_once() {
 }
 
 #[tokio::test]
+async fn a_pause_is_listed_shown_and_ended_beside_a_running_server() {
+    let stage = Stage::with_account();
+    let running = stage.serve(&[]).await;
+    let app = Application::of(&running);
+    let phone = app.phone(&ServerOptions::default()).await;
+    let nobody = stage.run(&["pauses", "list"]);
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(0), ""), "{nobody:?}");
+    assert!(nobody.stderr.contains("Nobody is paused"), "{nobody:?}");
+    let shown = stage.run(&["pauses", "show", "alice-0001"]);
+    assert!(shown.stdout.contains("not paused"), "{shown:?}");
+    let idle = stage.run(&["pauses", "end", "alice-0001"]);
+    assert_eq!(idle.code, Some(1), "{idle:?}");
+    assert!(idle.stderr.contains("alice-0001 is not paused"), "{idle:?}");
+
+    let person = format!("/v2/Services/{}/Entities/alice-0001", phone.service_sid());
+    let form = [("Paused", "true"), ("PauseHours", "3")];
+    let (status, _) = app.post(&format!("{person}/Protection"), &form).await;
+    assert_eq!(status, 200);
+    for arguments in [
+        &["pauses", "list", "--json"][..],
+        &["pauses", "list", "--json", "--account", ACCOUNT],
+        &["pauses", "list", "--json", "--service", phone.service_sid()],
+        &["pauses", "show", "alice-0001", "--json"],
+    ] {
+        let found = lines(&stage.run(arguments));
+        let [pause] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((&pause["identity"], &pause["paused"]), (&"alice-0001".into(), &true.into()));
+        assert_eq!(pause["reason"], "application");
+        assert!(pause["paused_until"].is_string() && pause["service_sid"] == phone.service_sid());
+    }
+    let human = stage.run(&["pauses", "list"]).stdout;
+    assert!(
+        human.contains("alice-0001  paused until ") && human.contains("application"),
+        "{human}"
+    );
+    let challenge = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
+    let (status, _) = app.post(&format!("{person}/Challenges"), &challenge).await;
+    assert_eq!(status, 403);
+
+    let ended = stage.run(&["pauses", "end", "alice-0001", "--json"]);
+    assert_eq!(lines(&ended)[0]["paused"], false);
+    let (status, _) = app.post(&format!("{person}/Challenges"), &challenge).await;
+    assert_eq!(status, 201, "at once");
+    let unknown = stage.run(&["pauses", "show", "bob-00001"]);
+    assert!(unknown.stderr.contains("no service has the identity bob-00001"), "{unknown:?}");
+}
+
+#[tokio::test]
 async fn every_listing_prints_json_and_no_secret() {
     let stage = Stage::with_account();
     let running = stage.serve(&[]).await;

@@ -33,4 +33,5 @@ mod stop;
 mod support;
 mod tools;
 mod traces;
+mod virtual_phone;
 mod webhooks;

@@ -6,6 +6,7 @@ mod accounts;
 mod answers;
 mod bodies;
 mod bounds;
+mod branding;
 mod browsers;
 mod challenge_groups;
 mod clocks;

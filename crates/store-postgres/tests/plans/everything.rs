@@ -22,9 +22,9 @@ use countersign_store::conformance::Fixture;
 use countersign_store::moving::{Kind, TABLES, Table};
 use countersign_store::page::{Order, PageQuery};
 use countersign_store::seam::{
-    Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted, Opened,
-    Opening, Recorded, ScanBounds, Stretch, SummaryCursor, SummaryQuery, SummaryStep,
-    TimelineFilter, TotpUpdate,
+    Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted,
+    LogoChange, Opened, Opening, Recorded, ScanBounds, Stretch, SummaryCursor, SummaryQuery,
+    SummaryStep, TimelineFilter, TotpUpdate,
 };
 
 use crate::log::whole_scans;
@@ -192,7 +192,7 @@ async fn use_everything(fixture: &Fixture) {
     store.create_service(&service).await.unwrap();
     store.service(service.sid).await.unwrap();
     store.services(account.sid, PageQuery::first(10)).await.unwrap();
-    store.update_service(&service, service.updated_at).await.unwrap();
+    store.update_service(&service, LogoChange::Keep, service.updated_at).await.unwrap();
     let webhook = Webhook {
         event_types: vec![
             EventType::All,

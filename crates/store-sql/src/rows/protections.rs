@@ -1,10 +1,12 @@
 //! Protections of entities, and the challenges that they count.
 
+use countersign_domain::entity::Owner;
 use countersign_domain::protection::{Pause, PauseReason, Prompt, Protection};
 use countersign_domain::sid::{ChallengeSid, EntitySid};
 use countersign_domain::time::Instant;
 
 use super::challenges;
+use super::entities::owner;
 use crate::cells::{Cells, RowResult, SqlRow};
 
 /// The columns of [`protection`].
@@ -44,6 +46,23 @@ pub fn protection<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(EntitySid, Prote
     let cause = cells.map_if_any(ChallengeSid::from_bytes)?;
     let pause = reason.map(|reason| Pause { reason, level, until });
     Ok((entity, Protection { pause, cause, counts_from }))
+}
+
+/// The columns of [`paused`], of an entity `e`.
+#[macro_export]
+macro_rules! paused_columns {
+    () => {
+        concat!("e.account_sid, e.service_sid, e.sid, e.identity, ", $crate::protection_columns!())
+    };
+}
+
+/// Reads an entity and its protection.
+///
+/// # Errors
+/// A cell is corrupt.
+pub fn paused<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(Owner, Protection)> {
+    let owner = owner(&mut cells)?;
+    Ok((owner, protection(cells.next_table("protections"))?.1))
 }
 
 /// Reads a push challenge, as far as it is counted, and its entity.

@@ -11,7 +11,7 @@ use countersign_domain::sid::NotificationSid;
 use tokio::task::JoinSet;
 
 use super::fixture::Fixture;
-use crate::seam::{Opened, Updated};
+use crate::seam::{LogoChange, Opened, Updated};
 
 fn sids(leases: &[Lease]) -> Vec<NotificationSid> {
     leases.iter().map(|lease| lease.delivery.notification).collect()
@@ -281,7 +281,7 @@ pub async fn a_prospect_names_the_services_credential(fixture: &Fixture) {
     let (apn, fcm) = (fixture.make.credential(&account).sid, fixture.make.credential(&account).sid);
     service.settings.push.apn_credential_sid = Some(apn);
     service.settings.push.fcm_credential_sid = Some(fcm);
-    let updated = store.update_service(&service, service.updated_at).await;
+    let updated = store.update_service(&service, LogoChange::Keep, service.updated_at).await;
     assert_eq!(updated, Ok(Updated::Done));
     for (platform, credential) in
         [(Platform::Apn, Some(apn)), (Platform::Fcm, Some(fcm)), (Platform::Stream, None)]

@@ -23,6 +23,7 @@ pub mod fixture;
 pub mod integrations;
 pub mod newer;
 pub mod notifications;
+pub mod pauses;
 pub mod presence;
 pub mod protections;
 pub mod provider_tokens;
@@ -60,6 +61,7 @@ macro_rules! conformance {
                 a_service_reads_back_as_it_was_stored
                 a_service_needs_its_account
                 a_service_is_replaced_only_if_nobody_was_faster
+                a_logo_is_replaced_kept_and_removed_with_its_service
                 services_are_listed_page_by_page
                 below_a_deleted_service_nothing_is_reachable
                 deleting_a_service_leaves_the_others_alone
@@ -153,6 +155,9 @@ macro_rules! conformance {
                 a_report_denies_its_challenge_and_pauses_its_entity
                 a_report_pauses_only_as_the_first_answer
                 reports_at_once_are_all_recorded
+            }
+            pauses {
+                entities_that_are_paused_now_are_listed_page_by_page
             }
             presence {
                 a_presence_reads_back_as_it_was_opened
@@ -372,6 +377,7 @@ mod tests {
             include_str!("integrations.rs"),
             include_str!("credentials.rs"),
             include_str!("presence.rs"),
+            include_str!("pauses.rs"),
             include_str!("protections.rs"),
             include_str!("provider_tokens.rs"),
             include_str!("deliveries.rs"),

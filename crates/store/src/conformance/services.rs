@@ -1,14 +1,23 @@
 //! Services, and the deletion of one.
 
+use countersign_domain::branding::Logo;
 use countersign_domain::delivery::InitialState;
 use countersign_domain::service::Service;
 use countersign_domain::service_protection::{PresenceList, ServiceLimit};
-use countersign_domain::text::ServiceName;
+use countersign_domain::text::{ServiceLabel, ServiceName};
+use countersign_domain::time::Instant;
 
 use super::entities::{Below, nothing_is_found, nothing_is_stored};
 use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
-use crate::seam::{Enrolled, Inserted, Updated};
+use crate::seam::{Enrolled, Inserted, LogoChange, Updated};
+
+/// The smallest logo.
+fn a_logo() -> Logo {
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x10\0\0\0\x10\x08\x06\0\0\0....".to_vec();
+    png.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+    Logo::of(png).expect("a PNG")
+}
 
 /// With all settings.
 pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
@@ -18,6 +27,8 @@ pub async fn a_service_reads_back_as_it_was_stored(fixture: &Fixture) {
     service.settings.push.fcm_credential_sid = Some(fixture.make.credential(&account).sid);
     service.settings.totp.issuer = Some("Owl „Bank“ 🦉".to_owned());
     service.settings.protection.presence = PresenceList::parse("number,code").ok();
+    service.settings.branding.label = ServiceLabel::parse("Owl „Bank“ 🦉").ok();
+    service.settings.branding.logo = Some(a_logo().name());
     service.settings.protection.set(ServiceLimit::InARowMax, Some(3));
     assert_eq!(fixture.store.create_service(&service).await, Ok(Inserted::Done));
     assert_eq!(fixture.store.service(service.sid).await, Ok(Some(service)));
@@ -47,13 +58,54 @@ pub async fn a_service_is_replaced_only_if_nobody_was_faster(fixture: &Fixture) 
     let store = &fixture.store;
     fixture.pass(1);
     let now = Service { updated_at: fixture.now(), ..renamed(&was, "second") };
-    assert_eq!(store.update_service(&now, was.updated_at).await, Ok(Updated::Done));
+    assert_eq!(
+        store.update_service(&now, LogoChange::Keep, was.updated_at).await,
+        Ok(Updated::Done)
+    );
     let late = Service { updated_at: fixture.now(), ..renamed(&was, "too late") };
-    assert_eq!(store.update_service(&late, was.updated_at).await, Ok(Updated::Stale));
+    assert_eq!(
+        store.update_service(&late, LogoChange::Keep, was.updated_at).await,
+        Ok(Updated::Stale)
+    );
     assert_eq!(store.service(was.sid).await, Ok(Some(now.clone())));
     store.delete_service(was.sid, fixture.now()).await.unwrap();
-    assert_eq!(store.update_service(&late, now.updated_at).await, Ok(Updated::NotFound));
+    assert_eq!(
+        store.update_service(&late, LogoChange::Keep, now.updated_at).await,
+        Ok(Updated::NotFound)
+    );
     assert_eq!(store.service(was.sid).await, Ok(None));
+}
+
+/// Together with the settings that name it, or not at all.
+pub async fn a_logo_is_replaced_kept_and_removed_with_its_service(fixture: &Fixture) {
+    let (was, other) = (fixture.service().await, fixture.service().await);
+    let store = &fixture.store;
+    assert_eq!(store.service_logo(was.sid).await, Ok(None));
+    let mut was = was;
+    let change = async |was: &mut Service, logo: LogoChange| {
+        fixture.pass(1);
+        let now = Service { updated_at: fixture.now(), ..was.clone() };
+        let updated = store.update_service(&now, logo, was.updated_at).await;
+        assert_eq!(updated, Ok(Updated::Done));
+        *was = now;
+    };
+    let image = |byte: u8| vec![byte; 16 * 1024];
+    change(&mut was, LogoChange::Replace(Some(image(1)))).await;
+    assert_eq!(store.service_logo(was.sid).await, Ok(Some(image(1))));
+    change(&mut was, LogoChange::Keep).await;
+    assert_eq!(store.service_logo(was.sid).await, Ok(Some(image(1))));
+    let late = LogoChange::Replace(Some(image(3)));
+    let stale = store.update_service(&was, late, Instant::from_micros(1)).await;
+    assert_eq!(stale, Ok(Updated::Stale));
+    assert_eq!(store.service_logo(was.sid).await, Ok(Some(image(1))));
+    change(&mut was, LogoChange::Replace(Some(image(2)))).await;
+    assert_eq!(store.service_logo(was.sid).await, Ok(Some(image(2))));
+    assert_eq!(store.service_logo(other.sid).await, Ok(None), "of another service");
+    change(&mut was, LogoChange::Replace(None)).await;
+    assert_eq!(store.service_logo(was.sid).await, Ok(None));
+    change(&mut was, LogoChange::Replace(Some(image(4)))).await;
+    store.delete_service(was.sid, fixture.now()).await.unwrap();
+    assert_eq!(store.service_logo(was.sid).await, Ok(None));
 }
 
 /// Only those of the account; a service deleted in between does not disturb the order.

@@ -59,7 +59,7 @@ pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{
     CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
 };
-pub use services::Services;
+pub use services::{LogoChange, Services};
 pub use sessions::Sessions;
 pub use summaries::{
     PeriodSummary, SUMMARY_ROWS, ServiceSummary, Summaries, SummaryCursor, SummaryQuery,

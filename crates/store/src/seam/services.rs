@@ -9,6 +9,15 @@ use super::writes::{Inserted, Updated};
 use crate::error::StoreResult;
 use crate::page::{Page, PageQuery};
 
+/// What becomes of a service's logo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogoChange {
+    /// It stays as it is.
+    Keep,
+    /// These bytes replace it; `None`: it is removed.
+    Replace(Option<Vec<u8>>),
+}
+
 /// Services.
 #[async_trait]
 pub trait Services {
@@ -22,8 +31,15 @@ pub trait Services {
         account: AccountSid,
         page: PageQuery<ServiceSid>,
     ) -> StoreResult<Page<Service>>;
-    /// Replaces a service's settings, only if its `updated_at` is still `was`.
-    async fn update_service(&self, service: &Service, was: Instant) -> StoreResult<Updated>;
+    /// Replaces a service's settings, and its logo as `logo` says, only if its `updated_at` is still `was`.
+    async fn update_service(
+        &self,
+        service: &Service,
+        logo: LogoChange,
+        was: Instant,
+    ) -> StoreResult<Updated>;
+    /// Reads the bytes of a service's logo.
+    async fn service_logo(&self, sid: ServiceSid) -> StoreResult<Option<Vec<u8>>>;
     /// Deletes a service. Returns whether it existed. Everything below it is unreachable at once;
     /// `Upkeep::clean` removes it later.
     async fn delete_service(&self, sid: ServiceSid, at: Instant) -> StoreResult<bool>;

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::document;
 
 /// The snapshots of views below `src`, with their schemas.
-const VIEWS: [(&str, &str); 25] = [
+const VIEWS: [(&str, &str); 27] = [
     ("v1/credentials/looks_as_documented", "notify.v1.credential"),
     ("v2/access_tokens/looks_as_documented", "verify.v2.service.access_token"),
+    ("v2/branding/everything", "service_branding"),
+    ("v2/branding/nothing", "service_branding"),
     ("v2/challenge_context/answered", "challenge_context"),
     ("v2/challenge_context/pending", "challenge_context"),
     ("v2/challenge_group_view/answered_on_one_device", "challenge_group"),

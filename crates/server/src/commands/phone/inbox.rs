@@ -15,6 +15,7 @@ pub(super) struct Inbox {
 
 #[derive(Debug)]
 struct Shown {
+    message: String,
     expires_at: i64,
     pushes: u32,
 }
@@ -50,7 +51,8 @@ impl Inbox {
     /// Records that a challenge was shown after this many pushes.
     pub(super) fn show(&mut self, challenge: &Challenge, pushes: u32) {
         let expires_at = challenge.expires_at.as_second();
-        self.shown.insert(challenge.sid.clone(), Shown { expires_at, pushes });
+        let message = challenge.message.clone();
+        self.shown.insert(challenge.sid.clone(), Shown { message, expires_at, pushes });
     }
 
     /// Queues a challenge for an answer. Returns how many wait before it.
@@ -74,10 +76,10 @@ impl Inbox {
         self.open.push_front(challenge);
     }
 
-    /// Removes a challenge that is over; returns it if it was open.
-    pub(super) fn remove(&mut self, sid: &str) -> Option<Challenge> {
-        let at = self.open.iter().position(|challenge| challenge.sid == sid)?;
-        self.open.remove(at)
+    /// Takes note that a challenge is over; returns its message if it was shown.
+    pub(super) fn end(&mut self, sid: &str) -> Option<&str> {
+        self.open.retain(|challenge| challenge.sid != sid);
+        self.shown.get(sid).map(|shown| shown.message.as_str())
     }
 
     /// Forgets that a challenge was shown, so that the next push shows it again.

@@ -194,12 +194,12 @@ impl ListenSession {
     /// The prompt of a challenge is over.
     fn ended(&mut self, ended: &Ended) {
         let was_next = self.inbox.oldest().is_some_and(|next| next.sid == ended.challenge_sid);
-        let Some(challenge) = self.inbox.remove(&ended.challenge_sid) else { return };
+        let Some(message) = self.inbox.end(&ended.challenge_sid) else { return };
         let why = match ended.reason.as_str() {
             "answered_elsewhere" => ELSEWHERE.to_owned(),
             other => format!("it is over: {}", plain(other)),
         };
-        println!("\n  {}: {why}", plain(&challenge.message));
+        println!("\n  {}: {why}", plain(message));
         if was_next {
             self.show_next();
         }

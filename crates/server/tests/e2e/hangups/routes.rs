@@ -93,6 +93,8 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     add("POST", &service, "FriendlyName=renamed", &service, "renamed");
     let own = format!("{service}/Protection");
     add("POST", &own, "InARowMax=77", &own, "77");
+    let branding = format!("{service}/Branding");
+    add("POST", &branding, "Label=Branded", &branding, "Branded");
     add("DELETE", &other, "", &other, GONE);
     add(
         "POST",
@@ -146,6 +148,7 @@ fn pattern(method: &str, path: &str) -> String {
         "Factors",
         "Challenges",
         "Notifications",
+        "Branding",
         "Protection",
         "Presence",
     ];

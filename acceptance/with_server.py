@@ -8,6 +8,7 @@ succeeded. The commands find the server in their environment:
 
     ACCEPTANCE_URL                                             where it listens
     ACCEPTANCE_PROGRAM                                         the program, for tests that start it again
+    ACCEPTANCE_DATA_DIR                                        the server's data folder, for commands beside it
     ACCEPTANCE_ACCOUNT_SID, ACCEPTANCE_AUTH_TOKEN              the account they work with
     ACCEPTANCE_OTHER_ACCOUNT_SID, ACCEPTANCE_OTHER_AUTH_TOKEN  an account that must see nothing of it
 
@@ -203,6 +204,7 @@ def run(commands):
                     told = environment(
                         ACCEPTANCE_URL=program.url,
                         ACCEPTANCE_PROGRAM=program.executable,
+                        ACCEPTANCE_DATA_DIR=program.data_dir,
                         ACCEPTANCE_ACCOUNT_SID=account.sid,
                         ACCEPTANCE_AUTH_TOKEN=account.token,
                         ACCEPTANCE_OTHER_ACCOUNT_SID=other.sid,

@@ -61,7 +61,7 @@ const showPace = () => {
 };
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  if (isHeld() || document.hidden) event.preventDefault();
+  if ((byId("pace") && isHeld()) || document.hidden) event.preventDefault();
 });
 
 if (byId("pace")) {

@@ -4,6 +4,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use countersign_domain::role::Role;
+use countersign_domain::session::SessionStage;
 use http::Method;
 
 use crate::error::PageError;
@@ -16,13 +17,17 @@ use crate::state::SharedConsole;
 pub(crate) enum Needs {
     /// Nothing: for visitors who are not signed in.
     Nothing,
+    /// A sign-in whose second factor may be missing.
+    FirstFactor,
     /// An operator with this role, or one that covers it.
     Role(Role),
 }
 
 /// For visitors who are not signed in.
 pub(crate) const ANYBODY: Needs = Needs::Nothing;
-/// Shows something of the account.
+/// For operators whose second factor may be missing.
+pub(crate) const HALF: Needs = Needs::FirstFactor;
+/// Shows something of the account, or concerns the operator's own session.
 pub(crate) const READ: Needs = Needs::Role(Role::Read);
 /// The daily work.
 pub(crate) const OPERATE: Needs = Needs::Role(Role::Operate);
@@ -31,29 +36,65 @@ pub(crate) const ADMIN: Needs = Needs::Role(Role::Admin);
 
 impl Needs {
     /// # Errors
-    /// The role that is missing.
-    pub(crate) fn check(self, role: Role) -> Result<(), PageError> {
+    /// The second factor or the role is missing.
+    pub(crate) fn check(self, stage: SessionStage, role: Role) -> Result<(), PageError> {
         match self {
-            Self::Role(needs) if !role.covers(needs) => Err(PageError::Role { needs, role }),
-            Self::Nothing | Self::Role(_) => Ok(()),
+            Self::Nothing | Self::FirstFactor => Ok(()),
+            Self::Role(_) if stage != SessionStage::Open => Err(PageError::SecondFactor),
+            Self::Role(needs) if role.covers(needs) => Ok(()),
+            Self::Role(needs) => Err(PageError::Role { needs, role }),
         }
     }
 }
 
+/// What [`admit`] knows of a route: what it needs, its method and its path.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) console: SharedConsole,
+    pub(crate) needs: Needs,
+    pub(crate) method: Method,
+    pub(crate) path: String,
+}
+
 /// Lets a request through to its handler if the operator has the role. Only the handlers behind it can extract an [`Operator`].
+/// What an operator does goes to the audit trail, and so does what the role does not allow.
 pub(crate) async fn admit(
-    State((console, needs)): State<(SharedConsole, Needs)>,
+    State(gate): State<Gate>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, PageError> {
-    if needs != Needs::Nothing {
-        let asked = Operator::asking(request.headers(), request.extensions(), &console).await;
-        if matches!(asked, Err(PageError::SignedOut)) && request.method() == Method::POST {
-            return Err(KeptForm::or_signed_out(request).await);
-        }
-        let operator = asked?;
-        needs.check(operator.role())?;
-        request.extensions_mut().insert(operator);
+    let Gate { console, needs, method, path } = gate;
+    if needs == Needs::Nothing {
+        return Ok(next.run(request).await);
     }
-    Ok(next.run(request).await)
+    let asked = Operator::asking(request.headers(), request.extensions(), &console).await;
+    if matches!(asked, Err(PageError::SignedOut)) && method == Method::POST {
+        return Err(KeptForm::or_signed_out(request).await);
+    }
+    let operator = asked?;
+    let (stage, role) = (operator.session.stage, operator.role());
+    if method == Method::GET || stage != SessionStage::Open {
+        needs.check(stage, role)?;
+        request.extensions_mut().insert(operator);
+        return Ok(next.run(request).await);
+    }
+    let session = operator.session.clone();
+    let work = async move {
+        needs.check(stage, role)?;
+        request.extensions_mut().insert(operator);
+        Ok(next.run(request).await)
+    };
+    let action = format!("{method} {path}");
+    console.verify.audited(&session, &action, work, refusal).await
+}
+
+fn refusal(outcome: &Result<Response, PageError>) -> Option<&'static str> {
+    match outcome {
+        Err(error) => Some(error.refusal()),
+        Ok(response) => match response.extensions().get::<PageError>() {
+            Some(error) => Some(error.refusal()),
+            None if response.status().is_client_error() => Some("what the form says is not valid"),
+            None => None,
+        },
+    }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::monotonic::Monotonic;
+use countersign_domain::operator::OperatorName;
 use countersign_domain::sid::{AccountSid, ApiKeySid};
 use countersign_verify::tally::Tally;
 
@@ -25,19 +26,22 @@ const MIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Largest number of users, networks, and users in networks that are remembered.
 const MAX_REMEMBERED: u64 = 20_000;
 
-/// The user that a text names, independent of the spelling of its SID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// The user that a text names, independent of the spelling of its SID or name.
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum User {
     Account(AccountSid),
     ApiKey(ApiKeySid),
-    /// A text that is not a SID, with which nobody can sign in.
+    Operator(OperatorName),
+    /// A text with which nobody can sign in, or a link.
     Nobody,
 }
 
 impl User {
     fn read(text: &str) -> Self {
         let account = text.parse().ok().map(Self::Account);
-        account.or_else(|| text.parse().ok().map(Self::ApiKey)).unwrap_or(Self::Nobody)
+        let sid = account.or_else(|| text.parse().ok().map(Self::ApiKey));
+        let name = || OperatorName::parse(text).ok().map(Self::Operator);
+        sid.or_else(name).unwrap_or(Self::Nobody)
     }
 }
 
@@ -75,12 +79,12 @@ impl Attempts {
         now: Monotonic,
     ) -> Result<(), Duration> {
         let (user, from) = (User::read(user), address.map(ClientNetwork::of));
-        let there = (user, from);
+        let there = (user.clone(), from);
         let is_spaced = self.as_user.read(&user, now).0 >= MANY_OF_USER;
-        if is_spaced && self.spaced.add(there, now) > 0 {
+        if is_spaced && self.spaced.add(there.clone(), now) > 0 {
             return Err(self.spaced.read(&there, now).1);
         }
-        if self.as_user_there.add(there, now) >= MAX_OF_USER_IN_NETWORK {
+        if self.as_user_there.add(there.clone(), now) >= MAX_OF_USER_IN_NETWORK {
             return Err(self.as_user_there.read(&there, now).1);
         }
         if self.from_household.add(from, now) >= MAX_OF_NETWORK {
@@ -93,8 +97,8 @@ impl Attempts {
     /// Takes back the count of a successful attempt.
     pub(crate) fn succeed(&self, user: &str, address: Option<IpAddr>, now: Monotonic) {
         let (user, from) = (User::read(user), address.map(ClientNetwork::of));
-        self.as_user_there.take_back((user, from), now);
-        self.spaced.take_back((user, from), now);
+        self.as_user_there.take_back((user.clone(), from), now);
+        self.spaced.take_back((user.clone(), from), now);
         self.from_household.take_back(from, now);
         self.as_user.take_back(user, now);
     }

@@ -23,6 +23,8 @@ pub(crate) enum PageError {
     SignedOut,
     /// The session of a form is over. Contains the form.
     Over(KeptForm),
+    /// The sign-in waits for its second factor.
+    SecondFactor,
     /// Unknown page, or nothing of that name in this account.
     NotFound,
     /// The form belongs to another session, or to no page of the console.
@@ -46,7 +48,7 @@ pub(crate) enum PageError {
 impl PageError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::SignedOut | Self::Over(_) => StatusCode::UNAUTHORIZED,
+            Self::SignedOut | Self::Over(_) | Self::SecondFactor => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Forged | Self::Role { .. } => StatusCode::FORBIDDEN,
             Self::Refused(_) => StatusCode::BAD_REQUEST,
@@ -56,6 +58,24 @@ impl PageError {
             Self::TooMany(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Why an action was not done, for the audit trail.
+    pub(crate) fn refusal(&self) -> &'static str {
+        match self {
+            Self::Role { .. } => "the role does not allow it",
+            Self::Forged => "the form was not of this session",
+            _ => self.words().0,
+        }
+    }
+
+    /// Where a person goes on instead, if they do not see the error.
+    pub(crate) const fn way(&self) -> Option<&'static str> {
+        match self {
+            Self::SignedOut => Some("/sign-in"),
+            Self::SecondFactor => Some("/sign-in/device"),
+            _ => None,
         }
     }
 
@@ -74,6 +94,7 @@ impl PageError {
             Self::SignedOut | Self::Over(_) => {
                 ("Sign in", "You are not signed in, or your session is over.")
             }
+            Self::SecondFactor => ("Sign in", "Your sign-in is not complete."),
             Self::NotFound => (
                 "Page not found",
                 "No page has this address, or the resource does not exist in your account.",

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::error::PageError;
 use crate::fields::{Field, Wrong};
@@ -25,6 +25,8 @@ pub(crate) enum Section {
     Webhooks,
     ApiKeys,
     Enrol,
+    Audit,
+    Sessions,
     Nowhere,
 }
 
@@ -76,6 +78,8 @@ impl Frame {
             ("/webhooks", "Webhooks", Section::Webhooks),
             ("/api-keys", "API keys", Section::ApiKeys),
             ("/enrol", "Enrol a device", Section::Enrol),
+            ("/audit", "Audit", Section::Audit),
+            ("/sessions", "Sessions", Section::Sessions),
         ];
         let entries = all.into_iter().filter(|_| operator.is_some()).map(|(path, name, it)| {
             Entry { path: format!("{base}{path}"), name, is_current: it == here }
@@ -150,10 +154,27 @@ impl Frame {
         Some(format!("{path}{mark}live=no"))
     }
 
+    /// The role whose forms are shown; none before the sign-in.
+    pub(crate) fn role(&self) -> &'static str {
+        self.operator.as_ref().map_or("", |operator| operator.role().as_str())
+    }
+
     /// The token that forms contain.
     pub(crate) fn form_token(&self) -> &str {
         self.operator.as_ref().map_or("", |operator| &operator.form_token)
     }
+}
+
+/// Redirects the whole page, also if the request updates a part of it.
+pub(crate) fn go_whole(console: &Console, headers: &HeaderMap, path: &str) -> Response {
+    let mut response = go(console, path);
+    if headers.contains_key("hx-request") {
+        *response.status_mut() = StatusCode::OK;
+        if let Some(place) = response.headers_mut().remove(LOCATION) {
+            response.headers_mut().insert("hx-redirect", place);
+        }
+    }
+    response
 }
 
 /// A response with a page.

@@ -45,7 +45,7 @@ pub(crate) fn keep(
 ) {
     let until = (console.now() + VALIDITY).as_micros();
     let Ok(text) = serde_json::to_string(&Content { until, result }) else { return };
-    let sealed = console.verify.seal_for_session(&operator.session.id, &Secret::new(text));
+    let sealed = console.verify.seal_for_session(operator.session.id, &Secret::new(text));
     if sealed.expose().len() <= LONGEST {
         let seconds = Some(VALIDITY.as_secs());
         session::set(response, RESULT, sealed.expose(), seconds, console);
@@ -59,7 +59,7 @@ pub(crate) fn kept(
     console: &Console,
 ) -> Option<FormResult> {
     let text = session::cookie(headers, RESULT)?;
-    let text = console.verify.open_for_session(&operator.session.id, text)?;
+    let text = console.verify.open_for_session(operator.session.id, text)?;
     let content: Content = serde_json::from_str(text.expose()).ok()?;
     (console.now() < Instant::from_micros(content.until)).then_some(content.result)
 }

@@ -9,27 +9,26 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use countersign_web::compressed;
-use http::HeaderValue;
-use http::header::{CACHE_CONTROL, RETRY_AFTER, SET_COOKIE};
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use http::{HeaderValue, Method};
 
-use crate::access::{ADMIN, ANYBODY, Needs, OPERATE, READ, admit};
+use crate::access::{ADMIN, ANYBODY, Gate, HALF, Needs, OPERATE, READ, admit};
 use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::pages::{
-    api_keys, challenge, credential_form, credentials, devices, enrol, export, invitations, live,
-    overview, pauses, people, protection, search, service, services, sign_in, timeline,
-    webhook_form, webhooks,
+    api_keys, audit, challenge, credential_form, credentials, devices, enrol, export, invitations,
+    link, live, overview, pauses, people, protection, search, second_factor, service, services,
+    sessions, sign_in, timeline, webhook_form, webhooks,
 };
-use crate::session::{Operator, Renewal};
+use crate::session::Operator;
 use crate::state::{Console, SharedConsole};
 use crate::way_back::WayBack;
 
 /// A route.
 pub(crate) struct Route {
     pub(crate) needs: Needs,
-    #[cfg(test)]
-    pub(crate) method: http::Method,
+    pub(crate) method: Method,
     /// Its path, with the names of its parameters.
     pub(crate) path: String,
     handler: MethodRouter<SharedConsole>,
@@ -49,11 +48,18 @@ fn general() -> Vec<Route> {
         get(ANYBODY, "/sign-in", sign_in::show),
         post(ANYBODY, "/sign-in", sign_in::enter),
         get(ANYBODY, "/enter", sign_in::by_link),
+        get(ANYBODY, "/link", link::show),
+        post(ANYBODY, "/link", link::enter),
         get(ANYBODY, "/files/{version}/{name}", files::file),
         get(ANYBODY, "/", overview::to_page),
         get(ANYBODY, "/{*rest}", nothing),
         post(ANYBODY, "/{*rest}", nothing),
+        get(HALF, "/sign-in/device", second_factor::show),
+        post(HALF, "/sign-in/device", second_factor::act),
         post(READ, "/sign-out", sign_in::leave),
+        get(READ, "/sessions", sessions::show),
+        post(READ, "/sessions/{session}/end", sessions::end),
+        get(READ, "/audit", audit::show),
         get(READ, "", overview::show),
         get(READ, "/timeline", timeline::show),
         get(READ, "/timeline/live", live::stream),
@@ -135,33 +141,20 @@ fn webhooks() -> Vec<Route> {
 
 fn get<T: 'static, H: Handler<T, SharedConsole>>(needs: Needs, path: &str, handler: H) -> Route {
     let handler = on(MethodFilter::GET, handler);
-    let path = format!("/console{path}");
-    Route {
-        needs,
-        #[cfg(test)]
-        method: http::Method::GET,
-        path,
-        handler,
-    }
+    Route { needs, method: Method::GET, path: format!("/console{path}"), handler }
 }
 
 fn post<T: 'static, H: Handler<T, SharedConsole>>(needs: Needs, path: &str, handler: H) -> Route {
     let handler = on(MethodFilter::POST, handler);
-    let path = format!("/console{path}");
-    Route {
-        needs,
-        #[cfg(test)]
-        method: http::Method::POST,
-        path,
-        handler,
-    }
+    Route { needs, method: Method::POST, path: format!("/console{path}"), handler }
 }
 
 /// All pages, ready to be merged with the API. They bring their own headers.
 pub fn router(console: &Arc<Console>) -> Router {
     let add = |router: Router<SharedConsole>, route: Route| {
-        let admit = from_fn_with_state((Arc::clone(console), route.needs), admit);
-        router.route(&route.path, route.handler.layer(admit))
+        let Route { needs, method, path, handler } = route;
+        let gate = Gate { console: Arc::clone(console), needs, method, path: path.clone() };
+        router.route(&path, handler.layer(from_fn_with_state(gate, admit)))
     };
     let router = routes().into_iter().fold(Router::new(), add);
     router.layer(from_fn_with_state(Arc::clone(console), finish)).with_state(Arc::clone(console))
@@ -172,19 +165,10 @@ async fn nothing() -> PageError {
 }
 
 /// Draws errors and sets the headers.
-async fn finish(
-    State(console): State<SharedConsole>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let (headers, renewal) = (request.headers().clone(), Renewal::default());
+async fn finish(State(console): State<SharedConsole>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
     let way_back = WayBack::of(&request);
-    request.extensions_mut().insert(renewal.clone());
     let mut response = next.run(request).await;
-    // Signing out has already set it.
-    if !response.headers().contains_key(SET_COOKIE) {
-        renewal.apply(&mut response, &console);
-    }
     way_back.follow(&mut response, &console);
     if let Some(error) = response.extensions_mut().remove::<PageError>() {
         response = draw(&console, &headers, &error).await;
@@ -207,18 +191,11 @@ async fn draw(console: &Console, headers: &http::HeaderMap, error: &PageError) -
     if let PageError::Over(form) = error {
         return form.page(headers, console).unwrap_or_default();
     }
-    if *error == PageError::SignedOut {
-        let mut response = frame::go(console, "/sign-in");
-        // For an update of a part, the whole page must redirect.
-        if headers.contains_key("hx-request") {
-            *response.status_mut() = http::StatusCode::OK;
-            if let Some(place) = response.headers_mut().remove(http::header::LOCATION) {
-                response.headers_mut().insert("hx-redirect", place);
-            }
-        }
-        return response;
+    if let Some(way) = error.way() {
+        return frame::go_whole(console, headers, way);
     }
-    let operator = Operator::of(headers, console).await.ok();
+    // Before the second factor nothing of the account is shown.
+    let operator = Operator::of(headers, console).await.ok().filter(Operator::is_signed_in);
     let (title, text) = error.words();
     let frame = Frame::new(console, operator.as_ref(), Section::Nowhere);
     let template = crate::pages::ErrorPage { frame, title, text };

@@ -1,13 +1,14 @@
-//! The session in a cookie, and the form token that proves that a form comes from a page of the console.
+//! The cookie of the session, and the form token that proves that a form comes from a page of the console.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts};
 use axum::response::Response;
 use countersign_domain::role::Role;
 use countersign_domain::secret::Secret;
+use countersign_domain::session::SessionStage;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::concurrency::RequestPermit;
 use countersign_verify::sessions::Session;
@@ -39,27 +40,6 @@ pub(crate) struct Operator {
     pub(crate) session: Session,
 }
 
-/// The session that the browser must store after this request; empty if it keeps the present one.
-#[derive(Clone, Default)]
-pub(crate) struct Renewal(Arc<OnceLock<(Secret, u64)>>);
-
-impl Renewal {
-    /// Sets the cookie.
-    pub(crate) fn apply(&self, response: &mut Response, console: &Console) {
-        if let Some((text, seconds)) = self.0.get() {
-            set(response, SESSION, text.expose(), Some(*seconds), console);
-        }
-    }
-
-    fn note(&self, session: &Session, console: &Console) {
-        if let Some(text) = &session.renewed {
-            let left = session.expires_at.since(console.now()).as_secs();
-            // Nobody else sets it within one request.
-            let _ = self.0.set((text.clone(), left));
-        }
-    }
-}
-
 /// Whether a person made the request. Automatic updates do not extend a session.
 fn is_by_person(headers: &HeaderMap) -> bool {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|is| is == value);
@@ -85,7 +65,7 @@ impl Operator {
     pub(crate) async fn of(headers: &HeaderMap, console: &Console) -> Result<Self, PageError> {
         let text = cookie(headers, SESSION).ok_or(PageError::SignedOut)?;
         let session = console.verify.session(text).await?;
-        let form_token = console.verify.form_token(&session.id);
+        let form_token = console.verify.form_token(&session.id.to_string());
         Ok(Self { account: session.account, form_token, session })
     }
 
@@ -100,13 +80,23 @@ impl Operator {
             return Err(PageError::Busy);
         }
         belongs(extensions.get::<Arc<RequestPermit>>(), &operator)?;
-        if let Some(renewal) = extensions.get::<Renewal>().filter(|_| is_by_person(headers)) {
-            renewal.note(&operator.session, console);
+        if is_by_person(headers) {
+            console.verify.see_session(&operator.session).await?;
         }
         Ok(operator)
     }
 
-    /// The operator whom [`admit`](crate::access::admit) let through. A route that needs nothing has none.
+    /// Whether nothing is missing.
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.session.stage == SessionStage::Open
+    }
+
+    /// The name in the audit trail.
+    pub(crate) fn name(&self) -> String {
+        self.session.who.name()
+    }
+
+    /// The operator whom the gate of the route let through. A route that needs nothing has none.
     fn admitted(extensions: &Extensions) -> Result<Self, PageError> {
         extensions.get().cloned().ok_or(PageError::SignedOut)
     }
@@ -137,7 +127,7 @@ impl FromRequest<SharedConsole> for Posted {
         let path = request.uri().path().to_owned();
         let form = read(request).await?;
         if !is_kept(visit.as_deref(), &path, &form, state) {
-            check(&form, &operator.session.id, state)?;
+            check(&form, &operator.session.id.to_string(), state)?;
         }
         Ok(Self { operator, form })
     }
@@ -151,12 +141,16 @@ impl FromRequest<SharedConsole> for PostedByVisitor {
         state: &SharedConsole,
     ) -> Result<Self, PageError> {
         let visit = cookie(request.headers(), VISIT).ok_or(PageError::Forged)?.to_owned();
-        let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let address = from.map(|ConnectInfo(address)| address.ip());
+        let address = address_of(request.extensions());
         let form = read(request).await?;
         check(&form, &visit, state)?;
         Ok(Self { form, address })
     }
+}
+
+/// The address of the caller, if it is known.
+pub(crate) fn address_of(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
 }
 
 /// Browsers declare the origin of a form. The token protects those that are too old to do so.
@@ -186,9 +180,13 @@ pub(crate) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     pairs.find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
-/// Sets the cookie of a session.
+/// Sets the cookie of a session, for as long as it may last.
 pub(crate) fn keep(response: &mut Response, session: &Session, text: &Secret, console: &Console) {
-    let left = session.expires_at.since(console.now()).as_secs();
+    let left = match session.stage {
+        SessionStage::Open => session.expires_at,
+        SessionStage::Half { .. } => session.opened_at + console.verify.longest_session(),
+    };
+    let left = left.since(console.now()).as_secs();
     set(response, SESSION, text.expose(), Some(left), console);
 }
 

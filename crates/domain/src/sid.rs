@@ -228,8 +228,16 @@ sid!(
     /// The value of `Twilio-Request-Id`.
     RequestSid, "RQ"
 );
+sid!(
+    /// A person who uses the console.
+    OperatorSid, "OP"
+);
+sid!(
+    /// An entry of the audit trail.
+    AuditSid, "AU"
+);
 
-minted!(AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid IntegrationSid CredentialSid FactorKeySid RequestSid);
+minted!(OperatorSid AuditSid AccountSid ApiKeySid ServiceSid EntitySid NotificationSid AccessTokenSid WebhookSid IntegrationSid CredentialSid FactorKeySid RequestSid);
 minted_by_type!(FactorSid ChallengeSid);
 
 impl ChallengeSid {

@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod integrations;
 mod listings;
+mod operators;
 
 use std::path::PathBuf;
 
@@ -19,6 +20,7 @@ pub use self::integrations::{
     Integrations, Settings as IntegrationFlags, Which as WhichIntegration,
 };
 pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Pauses, Scope};
+pub use self::operators::{NewOperator, Operators};
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -68,6 +70,9 @@ pub enum Command {
     /// Create, list and change integrations: ssh servers, gateways and portals that ask for approvals
     #[command(subcommand)]
     Integrations(Integrations),
+    /// Manage the people who use the console: their roles, passwords, links and sessions
+    #[command(subcommand)]
+    Operators(Operators),
     /// List the webhooks with failed calls
     Webhooks(Listing),
     /// List a person's devices and TOTP factors, without keys and secrets

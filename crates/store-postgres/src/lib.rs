@@ -11,6 +11,7 @@
 mod access_tokens;
 mod accounts;
 mod answers;
+mod audit_trail;
 mod backlog;
 mod call_leases;
 mod call_results;
@@ -44,6 +45,7 @@ mod new_notifications;
 mod notifications;
 mod notify;
 mod opening;
+mod operators;
 mod options;
 mod paging;
 mod params;

@@ -17,7 +17,8 @@ use crate::statement::one;
 const LOCK_TABLES: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accounts, ONLY api_keys, ONLY services, ONLY entities, \
                            ONLY factors, ONLY totp_factors, ONLY challenges, ONLY challenge_groups, ONLY notifications, ONLY deliveries, \
                            ONLY access_tokens, ONLY webhooks, ONLY integrations, ONLY webhook_calls, ONLY calls_taken, ONLY protections, ONLY sessions_ended, \
-                           ONLY credentials, ONLY provider_tokens, ONLY removals, ONLY summaries, ONLY summary_cursors IN ROW EXCLUSIVE MODE";
+                           ONLY credentials, ONLY provider_tokens, ONLY operators, ONLY operator_links, ONLY console_sessions, \
+                           ONLY audit_entries, ONLY removals, ONLY summaries, ONLY summary_cursors IN ROW EXCLUSIVE MODE";
 const READ_ONLY: &str =
     "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only";
 const PULSE: &str = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";

@@ -1,6 +1,7 @@
 //! Cleaning, and the checks of the database itself.
 
 use async_trait::async_trait;
+use countersign_domain::audit;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
@@ -83,8 +84,11 @@ const LAPSED_FACTORS: &str = delete!("factors", "status = 'unverified' AND creat
 const LAPSED_TOTP_FACTORS: &str =
     delete!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
 const SPENT_TOKENS: &str = delete!("access_tokens", "expires_at <= $1", "$2");
-const OVER_SESSIONS: &str = delete!("sessions_ended", "expires_at <= $1", "$2");
 const OLD_SUMMARIES: &str = delete!("summaries", "grain = $1 AND begins_at < $2", "$3");
+/// What older servers that share the database store.
+const SESSIONS_ENDED: &str = delete!("sessions_ended", "expires_at <= $1", "$2");
+const EXPIRED_SESSIONS: &str = delete!("console_sessions", "expires_at <= $1", "$2");
+const OLD_AUDIT_ENTRIES: &str = delete!("audit_entries", "at <= $1", "$2");
 const KEEP_KEY_CHECK: &str =
     "UPDATE installation SET key_check = coalesce(key_check, $1) WHERE id = 1 RETURNING key_check";
 const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1 AND key_check IS NOT NULL";
@@ -185,11 +189,14 @@ impl Command for Clean {
         cleanup.remove(LAPSED_TOTP_FACTORS, params![lapsed, cleanup.bound()]).await?;
         cleanup.remove(calls::FORGET, params![now.as_micros(), cleanup.bound()]).await?;
         cleanup.remove(SPENT_TOKENS, params![now.as_micros(), cleanup.bound()]).await?;
-        cleanup.remove(OVER_SESSIONS, params![now.as_micros(), cleanup.bound()]).await?;
         for grain in Grain::ALL {
             let old = (now - grain.kept()).as_micros();
             cleanup.remove(OLD_SUMMARIES, params![grain.seconds(), old, cleanup.bound()]).await?;
         }
+        cleanup.remove(SESSIONS_ENDED, params![now.as_micros(), cleanup.bound()]).await?;
+        cleanup.remove(EXPIRED_SESSIONS, params![now.as_micros(), cleanup.bound()]).await?;
+        let old = (now - audit::KEPT).as_micros();
+        cleanup.remove(OLD_AUDIT_ENTRIES, params![old, cleanup.bound()]).await?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());

@@ -285,7 +285,7 @@ async fn a_partition_attached_meanwhile_takes_a_waiting_row() {
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
     DROP TABLE challenges, challenge_groups, notifications, calls_taken, sessions_ended, provider_tokens, protections, integrations, \
-    summaries, summary_cursors; \
+    summaries, summary_cursors, operators, operator_links, console_sessions, audit_entries; \
     DROP INDEX webhook_calls_failing, webhook_calls_given_up; \
     ALTER TABLE c RENAME TO challenges; ALTER INDEX c_pkey RENAME TO challenges_pkey; \
     ALTER INDEX c_entity_sid_sid_factor_sid_idx RENAME TO challenges_of_entity; \

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::options::Options;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 20] = [
+const MIGRATIONS: [(&str, &str); 21] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -33,6 +33,7 @@ const MIGRATIONS: [(&str, &str); 20] = [
     ("V18__search", include_str!("../migrations/V18__search.sql")),
     ("V19__call_responses", include_str!("../migrations/V19__call_responses.sql")),
     ("V20__service_logos", include_str!("../migrations/V20__service_logos.sql")),
+    ("V21__operators", include_str!("../migrations/V21__operators.sql")),
 ];
 
 /// Read from a schema with unknown migrations.

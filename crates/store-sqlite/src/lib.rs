@@ -10,6 +10,7 @@
 mod access_tokens;
 mod accounts;
 mod answers;
+mod audit_trail;
 mod backlog;
 mod backup;
 mod batch;
@@ -38,6 +39,7 @@ mod moving;
 mod new_notifications;
 mod notifications;
 mod opening;
+mod operators;
 mod options;
 mod paging;
 mod pauses;

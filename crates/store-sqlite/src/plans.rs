@@ -8,10 +8,11 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 39] = [
+const ALL: [(&str, &[(&str, &str)]); 41] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
+    ("audit_trail", crate::audit_trail::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),
     ("call_leases", crate::call_leases::STATEMENTS),
     ("call_order", crate::call_order::STATEMENTS),
@@ -32,6 +33,7 @@ const ALL: [(&str, &[(&str, &str)]); 39] = [
     ("new_notifications", crate::new_notifications::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
+    ("operators", crate::operators::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),
     ("pauses", crate::pauses::STATEMENTS),
     ("protections", crate::protections::STATEMENTS),

@@ -1,6 +1,7 @@
 //! Cleaning, and the checks of the database itself.
 
 use async_trait::async_trait;
+use countersign_domain::audit;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
@@ -17,7 +18,7 @@ use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
 use crate::store::SqliteStore;
 use crate::test_write::TestWrite;
-use crate::{calls, entities, sessions, summaries};
+use crate::{audit_trail, calls, entities, sessions, summaries};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -57,6 +58,9 @@ statements! {
                            WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
     SPENT_TOKENS = "DELETE FROM access_tokens WHERE (service_sid, sid) IN (SELECT service_sid, sid FROM access_tokens \
                     WHERE expires_at <= ?1 LIMIT ?2)";
+    /// What older servers that share the database store.
+    SESSIONS_ENDED = "DELETE FROM sessions_ended WHERE (account_sid, id) IN (SELECT account_sid, id FROM sessions_ended \
+                      WHERE expires_at <= ?1 LIMIT ?2)";
     KEEP_KEY_CHECK = "UPDATE installation SET key_check = coalesce(key_check, ?1) WHERE id = 1 RETURNING key_check";
     KEY_CHECK = "SELECT key_check FROM installation WHERE id = 1 AND key_check IS NOT NULL";
 }
@@ -160,11 +164,14 @@ impl Command for Clean {
         cleanup.remove(LAPSED_TOTP_FACTORS, params![lapsed, cleanup.bound()])?;
         cleanup.remove(calls::FORGET, params![now.as_micros(), cleanup.bound()])?;
         cleanup.remove(SPENT_TOKENS, params![now.as_micros(), cleanup.bound()])?;
-        cleanup.remove(sessions::FORGET, params![now.as_micros(), cleanup.bound()])?;
         for grain in Grain::ALL {
             let old = (now - grain.kept()).as_micros();
             cleanup.remove(summaries::FORGET, params![grain.seconds(), old, cleanup.bound()])?;
         }
+        cleanup.remove(SESSIONS_ENDED, params![now.as_micros(), cleanup.bound()])?;
+        cleanup.remove(sessions::EXPIRED, params![now.as_micros(), cleanup.bound()])?;
+        let old = (now - audit::KEPT).as_micros();
+        cleanup.remove(audit_trail::OLD, params![old, cleanup.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = ChallengeSid::least(kind, Instant::from_micros(0));
             let beyond = ChallengeSid::least(kind, retention.beyond(now));

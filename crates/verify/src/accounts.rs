@@ -216,7 +216,12 @@ impl Verify {
         Ok(())
     }
 
-    fn new_account(&self, sid: AccountSid, friendly_name: &str, token: &Secret) -> Account {
+    pub(crate) fn new_account(
+        &self,
+        sid: AccountSid,
+        friendly_name: &str,
+        token: &Secret,
+    ) -> Account {
         let now = self.now();
         Account {
             sid,

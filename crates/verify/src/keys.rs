@@ -49,6 +49,7 @@ pub struct Keys {
     form: Zeroizing<[u8; 32]>,
     bus: SealingKey,
     check: [u8; 32],
+    home: [u8; 32],
 }
 
 impl Keys {
@@ -71,12 +72,23 @@ impl Keys {
             form: derive("countersign form 1"),
             bus: SealingKey::new(&derive("countersign bus 1")),
             check: *derive("countersign check 1"),
+            home: *derive("countersign operators 1"),
         }
     }
 
     /// The check value, which is different for each master key and reveals nothing about it.
     pub const fn check_value(&self) -> [u8; 32] {
         self.check
+    }
+
+    /// The account and the service that hold the devices of operators. A function of the master key, so that all nodes create the
+    /// same ones. They come last in every list.
+    pub fn operators_home(&self) -> (AccountSid, ServiceSid) {
+        let mut account = [0xff; 16];
+        let mut service = [0xff; 16];
+        account[1..].copy_from_slice(&self.home[1..16]);
+        service[1..].copy_from_slice(&self.home[17..]);
+        (AccountSid::from_bytes(account), ServiceSid::from_bytes(service))
     }
 
     /// The key that seals messages between nodes.

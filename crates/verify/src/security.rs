@@ -1,11 +1,13 @@
 //! The security log: accepted and refused credentials, and every change to the records that they are judged by.
 //!
 //! An entry is a `tracing` event of the target [`TARGET`], with the fields `event`, `outcome`, `address`, `via`, `account`,
-//! `subject` and `reason`. Unknown fields are absent. Every field is a fixed word, a SID or an address. No text of a caller is
-//! repeated, so no entry holds a secret or can be forged. The subscriber limits the number of entries per event and address.
+//! `operator`, `subject` and `reason`. Unknown fields are absent. Every field is a fixed word, a SID, an address or the name of an
+//! operator. No text of a caller is repeated, so no entry holds a secret or can be forged. What a person at the console does is
+//! kept in the audit trail as well. The subscriber limits the number of entries per event and address.
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_domain::sid::AccountSid;
 
@@ -47,8 +49,67 @@ impl Origin {
     const THIS_PROCESS: Self = Self { address: None, via: Via::Command };
 }
 
+/// The most entries of one request that the audit trail keeps.
+const MAX_NOTED: usize = 64;
+
+/// An entry of an operator's request, as the audit trail keeps it.
+#[derive(Debug, Clone)]
+pub(crate) struct Noted {
+    pub(crate) event: Event,
+    pub(crate) subject: Option<String>,
+    pub(crate) refusal: Option<String>,
+}
+
+/// The person at the console on whose behalf a request runs, and what was done so far.
+pub(crate) struct Acting {
+    name: String,
+    noted: Mutex<Vec<Noted>>,
+}
+
+impl Acting {
+    pub(crate) fn new(name: String) -> Self {
+        Self { name, noted: Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// What was noted since the last call.
+    pub(crate) fn take(&self) -> Vec<Noted> {
+        std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, noted: Noted) {
+        let mut all = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < MAX_NOTED {
+            all.push(noted);
+        }
+    }
+}
+
 tokio::task_local! {
     static ORIGIN: Origin;
+    static ACTING: Arc<Acting>;
+}
+
+/// Runs `work` on behalf of a person at the console.
+pub(crate) async fn acting<F: Future>(acting: Arc<Acting>, work: F) -> F::Output {
+    ACTING.scope(acting, work).await
+}
+
+/// Notes an entry for the audit trail and returns the name of the person who acts, if one does.
+fn note(event: Event, subject: Option<String>, refusal: Option<String>) -> Option<String> {
+    let noted = Noted { event, subject, refusal };
+    let note = |acting: &Arc<Acting>| {
+        acting.note(noted);
+        acting.name.clone()
+    };
+    ACTING.try_with(note).ok()
 }
 
 /// Runs `work` with an origin that its entries are written with.
@@ -114,12 +175,22 @@ events! {
     ServiceCreated "service.created";
     ServiceUpdated "service.updated";
     ServiceDeleted "service.deleted";
+    OperatorCreated "operator.created";
+    OperatorChanged "operator.changed";
+    OperatorDeleted "operator.deleted";
+    OperatorLink "operator.link";
+    SecondFactorAsked "second_factor.asked";
+    SecondFactorInvited "second_factor.invited";
+    SecondFactorForgotten "second_factor.forgotten";
+    SessionEnded "session.ended";
+    ConsoleAction "console.action";
     SettingsReloaded "settings.reloaded";
 }
 
 /// Logs that `subject` was created, changed, used or ended.
 pub fn done(event: Event, account: impl Into<Option<AccountSid>>, subject: impl Display) {
     let (Origin { address, via }, account) = (origin(), account.into());
+    let operator = note(event, Some(subject.to_string()), None);
     let event = event.as_str();
     tracing::info!(
         target: TARGET,
@@ -128,6 +199,7 @@ pub fn done(event: Event, account: impl Into<Option<AccountSid>>, subject: impl 
         address = address.map(display),
         via = via.as_str(),
         account = account.map(display),
+        operator = operator.map(display),
         subject = %subject,
         "{event}: success"
     );
@@ -142,6 +214,7 @@ pub fn refused(
     reason: &dyn Display,
 ) {
     let (Origin { address, via }, account) = (origin(), account.into());
+    let operator = note(event, subject.map(ToString::to_string), Some(reason.to_string()));
     let event = event.as_str();
     tracing::warn!(
         target: TARGET,
@@ -150,13 +223,14 @@ pub fn refused(
         address = address.map(display),
         via = via.as_str(),
         account = account.map(display),
+        operator = operator.map(display),
         subject = subject.map(display),
         reason = %reason,
         "{event}: failure"
     );
 }
 
-fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     ORIGIN.try_with(|origin| *origin).unwrap_or(Origin::THIS_PROCESS)
 }
 

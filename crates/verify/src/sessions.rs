@@ -1,201 +1,276 @@
-//! Sessions of an operator in a browser.
+//! Sessions of people in a browser.
 //!
-//! A session is a sealed text, so that any node can read it. It holds the account, the secret that opened the session, its
-//! expiry, and when the operator was last seen. A session ends with that secret. The database stores only which sessions were
-//! ended early, so that no node accepts a copy of their text.
+//! The cookie of a session is a secret, and the database stores the session under the hash of it. A session shows one account. It
+//! was opened by an operator, or with a token or an API key of the account, and ends with them. Nodes agree because they read it
+//! with each request.
 
-use std::fmt::Display;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use countersign_domain::operator::{Operator, OperatorName};
 use countersign_domain::role::Role;
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
-use countersign_domain::session::SessionId;
-use countersign_domain::sid::{AccountSid, ApiKeySid};
+use countersign_domain::session::{Opener, SessionId, SessionRecord, SessionStage};
+use countersign_domain::sid::{AccountSid, ApiKeySid, OperatorSid};
 use countersign_domain::time::Instant;
 use countersign_domain::world::random;
-use countersign_store::seam::Inserted;
-use serde::{Deserialize, Serialize};
 
-use crate::error::AuthError;
+use crate::error::{AuthError, VerifyError, VerifyResult};
 use crate::security::{self, Event};
 use crate::verify::Verify;
 
-/// The text of a session is renewed when it is this old, or a quarter of the idle time if that is shorter.
-const RENEWED_AFTER: Duration = Duration::from_secs(60);
-/// Sessions of an account that were ended early and have not expired yet. Beyond this number sign-outs are refused.
-const MAX_ENDED: u32 = 10_000;
+/// A person's request is noted when the last one is this old, or a quarter of the idle time if that is shorter.
+const SEEN_AFTER: Duration = Duration::from_secs(60);
+/// How long a session waits for its second factor.
+const HALF_OPEN: Duration = Duration::from_secs(10 * 60);
+/// Sessions of one operator, of one API key, and of the tokens of an account. A further one replaces the oldest.
+const MAX_SESSIONS: u32 = 50;
+/// Sessions of an account that are listed.
+const MAX_LISTED: usize = 500;
+/// The length of a cookie's text.
+const COOKIE_LENGTH: usize = 43;
 /// Who has a token or an API key of an account may do everything.
 const TOKEN_ROLE: Role = Role::Admin;
-/// Longer texts are not sessions.
-const MAX_LENGTH: usize = 1_024;
-/// The context that a session's text is sealed for.
+/// The context of texts that pages of a session keep in the browser.
 const SEAL_CONTEXT: &str = "sessions";
 
-/// A valid session.
+/// Who is signed in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody with a token of the account.
+    Token,
+    /// Somebody with the secret of an API key.
+    ApiKey(ApiKeySid),
+    /// An operator.
+    Operator(OperatorSid, OperatorName),
+}
+
+impl Who {
+    /// The name in the audit trail.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Token => "token".to_owned(),
+            Self::ApiKey(sid) => sid.to_string(),
+            Self::Operator(_, name) => name.to_string(),
+        }
+    }
+}
+
+/// A session that has not ended.
 #[derive(Debug, Clone)]
 pub struct Session {
-    /// The account that the operator is signed in to.
-    pub account: AccountSid,
-    /// What the operator may do.
-    pub role: Role,
     /// The id of the session, which is not secret.
-    pub id: String,
-    /// When it expires, however active the operator is.
+    pub id: SessionId,
+    /// The account that it shows.
+    pub account: AccountSid,
+    /// Who is signed in.
+    pub who: Who,
+    /// What they may do.
+    pub role: Role,
+    /// How far the sign-in has come. A half-open session shows nothing of the account.
+    pub stage: SessionStage,
+    /// When it was opened.
+    pub opened_at: Instant,
+    /// When a person last used it, to about a minute.
+    pub seen_at: Instant,
+    /// When it expires, however active its person is.
     pub expires_at: Instant,
-    /// A new text for the browser, which notes that the operator was seen now, if the present one is due for renewal.
-    pub renewed: Option<Secret>,
-}
-
-/// Writes a refused sign-in to the security log. The user is logged only if it has the form of a SID: it may be a secret that
-/// was typed into the wrong field.
-fn log_refusal(event: Event, user: &str, reason: &dyn Display) {
-    let account = user.parse::<AccountSid>().ok();
-    let api_key = user.parse::<ApiKeySid>().ok();
-    let subject: Option<&dyn Display> = match (&account, &api_key) {
-        (Some(account), _) => Some(account),
-        (None, Some(key)) => Some(key),
-        (None, None) => None,
-    };
-    security::refused(event, account, subject, reason);
-}
-
-/// The content of a session's text.
-#[derive(Serialize, Deserialize)]
-struct SessionContent {
-    account: AccountSid,
-    key: Option<ApiKeySid>,
-    /// The hash of the secret that opened the session.
-    hash: [u8; 32],
-    id: String,
-    exp: i64,
-    /// When the operator was last seen. Absent in the texts of older versions.
-    #[serde(default)]
-    seen: Option<i64>,
+    /// The address that opened it.
+    pub address: Option<IpAddr>,
 }
 
 impl Verify {
-    /// Opens a session with an account's SID and token, or with an API key's SID and secret. Returns its text as well.
-    ///
-    /// # Errors
-    /// See [`AuthError`]. The error does not tell whether the user or the password is wrong.
-    pub async fn sign_in(
-        &self,
-        user: &str,
-        password: &str,
-    ) -> Result<(Session, Secret), AuthError> {
-        let judged = self.judge_sign_in(user, password).await;
-        match &judged {
-            Ok((session, _)) => security::done(Event::SignIn, session.account, user),
-            Err(fault) => log_refusal(Event::SignIn, user, fault),
-        }
-        judged
+    /// How long a session lasts at most.
+    pub const fn longest_session(&self) -> Duration {
+        self.settings.sessions.max
     }
 
-    /// Writes to the security log that sign-ins as `user` are refused for a while.
-    pub fn note_sign_in_throttled(&self, user: &str) {
-        log_refusal(Event::SignInThrottle, user, &"too many sign-ins failed");
-    }
-
-    /// Writes to the security log that an operator signed out.
-    pub fn note_sign_out(&self, account: AccountSid) {
-        security::done(Event::SignOut, account, account);
-    }
-
-    async fn judge_sign_in(
-        &self,
-        user: &str,
-        password: &str,
-    ) -> Result<(Session, Secret), AuthError> {
-        let key = user.parse::<ApiKeySid>().ok();
-        if key.is_none() && user.parse::<AccountSid>().is_err() {
-            return Err(AuthError::Unknown);
-        }
-        let account = self.authenticate(user, password).await?.account();
-        let hash = match key {
-            None => self.keys.hash(password),
-            Some(sid) => {
-                let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
-                key.ok_or(AuthError::Unknown)?.hash
-            }
-        };
-        Ok(self.open_session(account, key, hash))
-    }
-
-    /// Opens a session of an account without credentials, for the person who started the process. It ends with the
-    /// account's primary token.
-    ///
-    /// # Errors
-    /// [`AuthError::Unknown`] without the account.
-    pub async fn sign_in_unasked(
+    /// Opens a session. An operator's is half-open until a device has approved it, if the setting asks for that.
+    pub(crate) async fn open_session(
         &self,
         account: AccountSid,
+        opener: Opener,
+        address: Option<IpAddr>,
     ) -> Result<(Session, Secret), AuthError> {
-        self.check_active(account).await?;
-        let found = self.cached_account(account).await?.ok_or(AuthError::Unknown)?;
-        security::done(Event::SignIn, account, account);
-        Ok(self.open_session(account, None, found.primary.hash))
-    }
-
-    /// Returns the session that a text stands for.
-    ///
-    /// # Errors
-    /// [`AuthError::Unknown`] if the text is not a session of this installation, or if the session has expired, was ended, was
-    /// idle for too long, or if its secret is no longer valid.
-    pub async fn session(&self, text: &str) -> Result<Session, AuthError> {
-        let content = self.read_session(text).ok_or(AuthError::Unknown)?;
-        let id = session_id(&content.id).ok_or(AuthError::Unknown)?;
-        let (now, expires_at) = (self.time().await?, Instant::from_micros(content.exp));
-        let seen = content.seen.map(Instant::from_micros);
-        let idle_at = seen.map_or(expires_at, |seen| seen + self.settings.sessions.idle);
-        if self.has_passed(expires_at.min(idle_at)).await? {
-            return Err(AuthError::Unknown);
-        }
-        let hash = SecretHash(content.hash);
-        let works = match content.key {
-            Some(sid) => {
-                let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
-                key.is_some_and(|key| key.hash == hash && key.account == content.account)
-            }
-            None => {
-                let account = self.cached_account(content.account).await?;
-                account.is_some_and(|account| account.accepts(hash))
-            }
+        let (now, cookie) = (self.time().await?, self.draw_cookie());
+        let needs_more =
+            matches!(opener, Opener::Operator(_)) && self.settings.sign_in.second_factor;
+        let (stage, lifetime) = if needs_more {
+            (SessionStage::Half { prompt: None }, HALF_OPEN)
+        } else {
+            (SessionStage::Open, self.settings.sessions.max)
         };
-        if !works || self.store.has_session_ended(content.account, id).await? {
-            return Err(AuthError::Unknown);
-        }
-        self.check_active(content.account).await?;
-        let after = RENEWED_AFTER.min(self.settings.sessions.idle / 4);
-        let is_due = seen.is_none_or(|seen| now >= seen + after);
-        let renewed = is_due.then(|| self.seal_session(&content, now));
-        let account = content.account;
-        Ok(Session { account, role: TOKEN_ROLE, id: content.id, expires_at, renewed })
+        let record = SessionRecord {
+            id: self.session_id(cookie.expose()),
+            account,
+            opener,
+            stage,
+            opened_at: now,
+            seen_at: now,
+            expires_at: now + lifetime,
+            address,
+        };
+        self.store.open_session(&record, MAX_SESSIONS).await?;
+        let session = self.admit(record).await?.ok_or(AuthError::Unknown)?;
+        Ok((session, cookie))
     }
 
-    /// Ends a session on all nodes.
+    /// Returns the session of a cookie.
     ///
     /// # Errors
-    /// [`AuthError::TooManyRequests`] if the account has ended ten thousand sessions that have not expired yet; the database failed.
-    pub async fn end_session(&self, session: &Session) -> Result<(), AuthError> {
-        let id = session_id(&session.id).ok_or(AuthError::Unknown)?;
-        let (account, now) = (session.account, self.time().await?);
-        let ended = self.store.end_session(account, id, session.expires_at, MAX_ENDED, now);
-        match ended.await? {
-            Inserted::TooMany => Err(AuthError::TooManyRequests),
-            _ => Ok(()),
+    /// [`AuthError::Unknown`] if there is none, or if it has expired, was ended, was idle for too long, or if who opened it may no
+    /// longer sign in.
+    pub async fn session(&self, cookie: &str) -> Result<Session, AuthError> {
+        if cookie.len() != COOKIE_LENGTH {
+            return Err(AuthError::Unknown);
         }
+        let record = self.store.session(self.session_id(cookie)).await?;
+        let record = record.ok_or(AuthError::Unknown)?;
+        if self.has_passed(record.ends_at(self.settings.sessions.idle)).await? {
+            return Err(AuthError::Unknown);
+        }
+        let session = self.admit(record).await?.ok_or(AuthError::Unknown)?;
+        self.check_active(session.account).await?;
+        Ok(session)
+    }
+
+    /// Who the opener of a session is now; `None` if they may no longer sign in.
+    async fn admit(&self, record: SessionRecord) -> Result<Option<Session>, AuthError> {
+        let (who, role) = match record.opener {
+            Opener::Account(sid, hash) => {
+                let account = self.cached_account(sid).await?;
+                let works = account.is_some_and(|account| account.accepts(hash));
+                (Some(Who::Token).filter(|_| works && self.signs_in_by_token()), TOKEN_ROLE)
+            }
+            Opener::ApiKey(sid, hash) => {
+                let works = self.is_hash_of_key(sid, record.account, hash).await?;
+                (Some(Who::ApiKey(sid)).filter(|_| works && self.signs_in_by_token()), TOKEN_ROLE)
+            }
+            Opener::Operator(sid) => match self.store.operator(sid).await? {
+                Some(operator) => (Some(Who::Operator(sid, operator.name)), operator.role),
+                None => (None, Role::Read),
+            },
+        };
+        Ok(who.map(|who| Session {
+            id: record.id,
+            account: record.account,
+            who,
+            role,
+            stage: record.stage,
+            opened_at: record.opened_at,
+            seen_at: record.seen_at,
+            expires_at: record.expires_at,
+            address: record.address,
+        }))
+    }
+
+    async fn is_hash_of_key(
+        &self,
+        sid: ApiKeySid,
+        account: AccountSid,
+        hash: SecretHash,
+    ) -> Result<bool, AuthError> {
+        let key = self.api_keys.get(sid, self.monotonic(), self.store.api_key(sid)).await?;
+        Ok(key.is_some_and(|key| key.hash == hash && key.account == account))
+    }
+
+    /// Notes that a person used a session now, unless that is noted already.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn see_session(&self, session: &Session) -> Result<(), AuthError> {
+        let (now, after) = (self.time().await?, SEEN_AFTER.min(self.settings.sessions.idle / 4));
+        if now >= session.seen_at + after {
+            self.store.see_session(session.id, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a session on all nodes, because its person signs out.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sign_out(&self, session: &Session) -> VerifyResult<()> {
+        self.store.end_session(session.account, session.id).await?;
+        security::done(Event::SignOut, session.account, session.who.subject(session.account));
+        Ok(())
+    }
+
+    /// Lists the sessions that a person may end: all of the account for an admin, otherwise their own. The newest come first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sessions_for(&self, by: &Session) -> Result<Vec<Session>, AuthError> {
+        let all = self.sessions_of(by.account).await?;
+        Ok(all.into_iter().filter(|session| may_end(by, session)).collect())
+    }
+
+    /// Lists the sessions of an account that have not ended, the newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sessions_of(&self, account: AccountSid) -> Result<Vec<Session>, AuthError> {
+        let now = self.time().await?;
+        let mut sessions = Vec::new();
+        for record in self.store.sessions(account, MAX_LISTED).await? {
+            if now < record.ends_at(self.settings.sessions.idle) {
+                sessions.extend(self.admit(record).await?);
+            }
+        }
+        Ok(sessions)
+    }
+
+    /// Ends a session that a person may end.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn end_session(&self, by: &Session, id: SessionId) -> VerifyResult<()> {
+        let found = self.store.session(id).await?.filter(|found| found.account == by.account);
+        let found = found.ok_or(VerifyError::NotFound)?;
+        let session = self.admit(found).await.map_err(|_| VerifyError::NotFound)?;
+        let session =
+            session.filter(|session| may_end(by, session)).ok_or(VerifyError::NotFound)?;
+        self.store.end_session(session.account, session.id).await?;
+        security::done(Event::SessionEnded, by.account, session.who.subject(by.account));
+        Ok(())
+    }
+
+    /// Ends a session, for the person who runs the server.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn revoke_session(&self, id: SessionId) -> VerifyResult<()> {
+        let found = self.store.session(id).await?.ok_or(VerifyError::NotFound)?;
+        self.store.end_session(found.account, id).await?;
+        let subject = match found.opener {
+            Opener::Account(sid, _) => sid.to_string(),
+            Opener::ApiKey(sid, _) => sid.to_string(),
+            Opener::Operator(sid) => sid.to_string(),
+        };
+        security::done(Event::SessionEnded, found.account, subject);
+        Ok(())
+    }
+
+    /// Ends all sessions of an operator; returns how many there were.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn end_operators_sessions(&self, operator: &Operator) -> VerifyResult<usize> {
+        let ended = self.store.end_sessions_of(operator.sid).await?;
+        security::done(Event::SessionEnded, operator.account, operator.sid);
+        Ok(ended)
     }
 
     /// Seals a text that only pages of a session can read, on any node.
-    pub fn seal_for_session(&self, session: &str, text: &Secret) -> Secret {
+    pub fn seal_for_session(&self, session: SessionId, text: &Secret) -> Secret {
         let sealed = self.keys.seal(text, &context_of(session), &*self.entropy);
         Secret::new(URL_SAFE_NO_PAD.encode(sealed.as_bytes()))
     }
 
     /// Opens a text that [`Verify::seal_for_session`] sealed for the same session.
-    pub fn open_for_session(&self, session: &str, text: &str) -> Option<Secret> {
+    pub fn open_for_session(&self, session: SessionId, text: &str) -> Option<Secret> {
         let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?);
         self.keys.open(&sealed, &context_of(session)).ok()
     }
@@ -215,45 +290,35 @@ impl Verify {
         URL_SAFE_NO_PAD.encode(random::<16>(&*self.entropy))
     }
 
-    fn open_session(
-        &self,
-        account: AccountSid,
-        key: Option<ApiKeySid>,
-        hash: SecretHash,
-    ) -> (Session, Secret) {
-        let (id, now) = (self.nonce(), self.now());
-        let expires_at = now + self.settings.sessions.max;
-        let exp = expires_at.as_micros();
-        let content =
-            SessionContent { account, key, hash: hash.0, id: id.clone(), exp, seen: None };
-        let text = self.seal_session(&content, now);
-        (Session { account, role: TOKEN_ROLE, id, expires_at, renewed: None }, text)
+    fn draw_cookie(&self) -> Secret {
+        Secret::new(URL_SAFE_NO_PAD.encode(random::<32>(&*self.entropy)))
     }
 
-    /// The text of a session whose operator is seen at `now`.
-    fn seal_session(&self, content: &SessionContent, now: Instant) -> Secret {
-        let content =
-            SessionContent { id: content.id.clone(), seen: Some(now.as_micros()), ..*content };
-        let text = serde_json::to_string(&content).expect("a session is plain data");
-        let sealed = self.keys.seal(&Secret::new(text), SEAL_CONTEXT, &*self.entropy);
-        Secret::new(URL_SAFE_NO_PAD.encode(sealed.as_bytes()))
+    fn session_id(&self, cookie: &str) -> SessionId {
+        let SecretHash(hash) = self.keys.hash(cookie);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        SessionId(id)
     }
+}
 
-    fn read_session(&self, text: &str) -> Option<SessionContent> {
-        if text.len() > MAX_LENGTH {
-            return None;
+impl Who {
+    /// The SID in the security log.
+    pub(crate) fn subject(&self, account: AccountSid) -> String {
+        match self {
+            Self::Token => account.to_string(),
+            Self::ApiKey(sid) => sid.to_string(),
+            Self::Operator(sid, _) => sid.to_string(),
         }
-        let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?);
-        serde_json::from_str(self.keys.open(&sealed, SEAL_CONTEXT).ok()?.expose()).ok()
     }
 }
 
 /// The context of texts that are sealed for a session.
-fn context_of(session: &str) -> String {
+fn context_of(session: SessionId) -> String {
     format!("{SEAL_CONTEXT}/{session}/pages")
 }
 
-/// Parses a text that [`Verify::nonce`] made.
-fn session_id(text: &str) -> Option<SessionId> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(SessionId)
+/// Whether a person may see and end a session of the same account: an admin any, others their own.
+fn may_end(by: &Session, session: &Session) -> bool {
+    by.role.covers(Role::Admin) || by.who == session.who
 }

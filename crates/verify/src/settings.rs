@@ -16,6 +16,8 @@ pub struct Settings {
     pub lease: Duration,
     /// How long operators stay signed in.
     pub sessions: SessionDurations,
+    /// How people sign in to the console.
+    pub sign_in: SignInRules,
 }
 
 impl Default for Settings {
@@ -25,6 +27,7 @@ impl Default for Settings {
             strict_tokens: true,
             lease: LEASE,
             sessions: SessionDurations::default(),
+            sign_in: SignInRules::default(),
         }
     }
 }
@@ -41,5 +44,20 @@ pub struct SessionDurations {
 impl Default for SessionDurations {
     fn default() -> Self {
         Self { max: Duration::from_secs(8 * 60 * 60), idle: Duration::from_secs(60 * 60) }
+    }
+}
+
+/// How people sign in to the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SignInRules {
+    /// Whether a token of an account, or the secret of an API key, signs in.
+    pub by_token: bool,
+    /// Whether an operator must also approve a prompt of this server on a device.
+    pub second_factor: bool,
+}
+
+impl Default for SignInRules {
+    fn default() -> Self {
+        Self { by_token: true, second_factor: true }
     }
 }

@@ -21,6 +21,7 @@ use crate::failures::Failures;
 use crate::keys::Keys;
 use crate::notification_target::NotificationTarget;
 use crate::opened_integration::OpenedIntegration;
+use crate::passwords::Passwords;
 use crate::places::{NoPlaces, Places};
 use crate::quotas::Quotas;
 use crate::rates::Rates;
@@ -90,6 +91,7 @@ pub struct Verify {
     pub(crate) readiness: Readiness,
     pub(crate) reports: Box<ReportLimiter>,
     pub(crate) quotas: Box<Quotas>,
+    pub(crate) passwords: Passwords,
     /// Held while something is created whose number per account is limited, so that concurrent requests cannot pass the limit.
     pub(crate) creating: tokio::sync::Mutex<()>,
 }
@@ -158,6 +160,7 @@ impl Verify {
             waiters,
             readiness: Readiness::default(),
             reports: Box::new(ReportLimiter::new()),
+            passwords: Passwords::new(),
             creating: tokio::sync::Mutex::new(()),
         }
     }

@@ -51,7 +51,8 @@ pub(crate) async fn stream(
     if !filter.is_valid() {
         return Err(PageError::NotFound);
     }
-    let listener = console.listeners.join(&operator.session.id).ok_or(PageError::Busy)?;
+    let listener =
+        console.listeners.join(&operator.session.id.to_string()).ok_or(PageError::Busy)?;
     let (sender, receiver) = mpsc::channel(1);
     let watch = Watch { console, operator, headers, filter };
     tokio::spawn(watch.run(sender, listener, permit.map(|Extension(permit)| permit)));

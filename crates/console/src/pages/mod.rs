@@ -1,6 +1,7 @@
 //! The pages, one file each: the data and the template.
 
 pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod challenge;
 mod confirm;
 pub(crate) mod credential_form;
@@ -10,14 +11,17 @@ pub(crate) mod enrol;
 pub(crate) mod export;
 mod group;
 pub(crate) mod invitations;
+pub(crate) mod link;
 pub(crate) mod live;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod people;
 pub(crate) mod protection;
 pub(crate) mod search;
+pub(crate) mod second_factor;
 pub(crate) mod service;
 pub(crate) mod services;
+pub(crate) mod sessions;
 pub(crate) mod sign_in;
 pub(crate) mod timeline;
 pub(crate) mod webhook_form;

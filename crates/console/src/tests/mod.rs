@@ -2,6 +2,7 @@
 
 mod actions;
 mod jobs;
+mod operators;
 mod overview;
 mod page;
 mod pages;

@@ -20,6 +20,8 @@ async fn an_empty_page_says_what_to_do_next() {
         ("/console/credentials", "There is no push credential."),
         ("/console/webhooks", "There is no webhook."),
         ("/console/enrol", "Make the first service"),
+        ("/console/audit", "sign_in"),
+        ("/console/sessions", "this session"),
     ] {
         let page = browser.get(path).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");

@@ -4,7 +4,8 @@ use countersign_store::seam::Inserted;
 use countersign_verify::VerifyError;
 use http::StatusCode;
 
-use super::scene::{Page, Scene};
+use super::page::Page;
+use super::scene::Scene;
 
 #[tokio::test]
 async fn a_deep_link_survives_the_sign_in() {

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use countersign_domain::role::Role;
+use countersign_domain::session::SessionStage;
 use http::{Method, StatusCode};
 
-use super::scene::Scene;
-use crate::access::{ANYBODY, Needs};
+use super::page::Page;
+use super::scene::{Browser, Scene};
+use crate::access::{ANYBODY, HALF, Needs};
 use crate::error::PageError;
-use crate::router::routes;
+use crate::router::{Route, routes};
 
-/// A path of a route, with parameters that name nothing.
-fn example(path: &str) -> String {
+/// The route's path, with parameters that name nothing.
+fn example(route: &Route) -> String {
     let part = |part: &str| match part {
         "{service}" => "VA00000000000000000000000000000000".to_owned(),
         "{identity}" => "nobody-there".to_owned(),
@@ -19,66 +21,103 @@ fn example(path: &str) -> String {
         part if part.starts_with('{') => "0".to_owned(),
         part => part.to_owned(),
     };
-    path.split('/').map(part).collect::<Vec<_>>().join("/")
+    route.path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Requests the route, with the form token of a page.
+async fn request(browser: &mut Browser, route: &Route, token: &str) -> Page {
+    let path = example(route);
+    if route.method == Method::GET {
+        browser.get(&path).await
+    } else {
+        browser.post_with(token, "same-origin", &path, &[]).await
+    }
+}
+
+fn name(route: &Route) -> String {
+    format!("{} {}", route.method, route.path)
 }
 
 #[test]
-fn every_route_is_named_once_and_every_change_needs_a_role() {
+fn every_route_is_named_once_and_every_change_needs_a_sign_in() {
     let mut named = BTreeSet::new();
     for route in routes() {
-        let name = format!("{} {}", route.method, route.path);
+        let name = name(&route);
         assert!(named.insert(name.clone()), "{name}");
-        let is_for_visitors = ["/console/sign-in", "/console/{*rest}"].contains(&&*route.path);
-        if route.method == Method::POST && !is_for_visitors {
+        let for_visitors = ["/console/sign-in", "/console/link", "/console/{*rest}"];
+        if route.method == Method::POST && !for_visitors.contains(&route.path.as_str()) {
             assert_ne!(route.needs, ANYBODY, "{name}");
         }
     }
 }
 
 #[test]
-fn every_route_admits_the_roles_that_cover_its_own_and_no_other() {
+fn a_half_open_session_passes_no_route_that_needs_a_role() {
+    let half = SessionStage::Half { prompt: None };
     for route in routes() {
-        for role in Role::ALL {
-            let judged = route.needs.check(role);
-            let expected = match route.needs {
-                Needs::Role(needs) if role < needs => Err(PageError::Role { needs, role }),
-                Needs::Nothing | Needs::Role(_) => Ok(()),
-            };
-            assert_eq!(judged, expected, "{} {} as {role}", route.method, route.path);
-        }
+        let judged = route.needs.check(half, Role::Admin);
+        let needs_role = matches!(route.needs, Needs::Role(_));
+        assert_eq!(judged == Err(PageError::SecondFactor), needs_role, "{}", name(&route));
     }
 }
 
+/// Every route as every role, with real operators, and as nobody.
 #[tokio::test]
-async fn no_route_that_needs_a_role_answers_a_visitor() {
+async fn every_route_admits_the_roles_that_cover_its_own_and_no_other() {
     let scene = Scene::new().await;
-    for route in routes() {
-        let (mut browser, path) = (scene.browser(), example(&route.path));
-        let page = if route.method == Method::GET {
-            browser.get(&path).await
-        } else {
-            browser.post_with("", "same-origin", &path, &[]).await
+    for role in [None, Some(Role::Read), Some(Role::Operate), Some(Role::Admin)] {
+        let operator = match role {
+            Some(role) => Some(scene.operator_with(role.as_str(), role).await),
+            None => None,
         };
-        let name = format!("{} {path}", route.method);
-        let is_sent_away = page.location == "/console/sign-in";
-        assert_eq!(is_sent_away, route.needs != ANYBODY, "{name}: {}", page.status);
+        for route in routes().into_iter().filter(|route| route.path != "/console/sign-out") {
+            let mut browser = match &operator {
+                Some(operator) => scene.signed_in(operator).await,
+                None => scene.browser(),
+            };
+            let token = browser.get("/console").await.form_token();
+            let page = request(&mut browser, &route, &token).await;
+            let name = format!("{} as {role:?}", name(&route));
+            let is_sent_away = page.location == "/console/sign-in";
+            assert_eq!(is_sent_away, role.is_none() && route.needs != ANYBODY, "{name}");
+            let is_refused = page.text.contains("Your role does not allow this");
+            let expected = match (route.needs, role) {
+                (Needs::Role(needs), Some(role)) => role < needs,
+                _ => false,
+            };
+            assert_eq!(is_refused, expected, "{name}: {}", page.status);
+            assert!(!is_refused || page.status == StatusCode::FORBIDDEN, "{name}");
+        }
     }
 }
 
 #[tokio::test]
 async fn the_token_of_an_account_reaches_every_route() {
     let scene = Scene::new().await;
+    let for_visitors =
+        [Method::POST.to_string() + " /console/sign-in", "POST /console/link".into()];
     for route in routes().into_iter().filter(|route| route.path != "/console/sign-out") {
-        let (mut browser, path) = (scene.operator().await, example(&route.path));
+        let mut browser = scene.operator().await;
         let token = browser.get("/console").await.form_token();
-        let page = if route.method == Method::GET {
-            browser.get(&path).await
-        } else {
-            browser.post_with(&token, "same-origin", &path, &[]).await
-        };
-        let name = format!("{} {path}", route.method);
+        let page = request(&mut browser, &route, &token).await;
+        let name = name(&route);
         assert_ne!(page.location, "/console/sign-in", "{name}");
-        let is_form_of_visitors = route.path == "/console/sign-in" && route.method == Method::POST;
-        assert_eq!(page.status == StatusCode::FORBIDDEN, is_form_of_visitors, "{name}");
+        assert_eq!(page.status == StatusCode::FORBIDDEN, for_visitors.contains(&name), "{name}");
+        if route.needs == HALF {
+            assert_eq!(page.location, "/console", "{name}: nothing is missing");
+        }
     }
+}
+
+#[tokio::test]
+async fn a_role_changes_with_the_next_request() {
+    let scene = Scene::new().await;
+    let operator = scene.operator_with("ada", Role::Admin).await;
+    let mut browser = scene.signed_in(&operator).await;
+    let (page, form) = ("/console/services", [("FriendlyName", "Harbour Bank")]);
+    assert_eq!(browser.post(page, page, &form).await.status, StatusCode::SEE_OTHER);
+    scene.verify().set_operator_role(&operator, Role::Operate).await.unwrap();
+    let refused = browser.post(page, page, &form).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    refused.shows("needs the role “admin”, and yours is “operate”");
 }

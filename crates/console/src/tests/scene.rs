@@ -30,7 +30,7 @@ use countersign_store_sqlite::{Options, SqliteStore};
 use countersign_verify::CredentialSecrets;
 use countersign_verify::credentials::CredentialUpdate;
 use countersign_verify::vitals::{Surroundings, Vitals};
-use countersign_verify::{Keys, MasterKey, Verify};
+use countersign_verify::{Keys, MasterKey, SignInRules, Verify};
 use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -126,6 +126,11 @@ impl Scene {
     }
 
     pub(super) async fn at(public_url: &str) -> Self {
+        Self::with(public_url, SignInRules { second_factor: false, ..SignInRules::default() }).await
+    }
+
+    /// A scene with rules for the sign-in.
+    pub(super) async fn with(public_url: &str, sign_in: SignInRules) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(folder.path().join("store.db"), Options::default());
         let stage = Fixture::new(Arc::new(store.unwrap()));
@@ -141,7 +146,7 @@ impl Scene {
                 credential_check: |_, _| Ok(()),
                 node: stage.make.node,
             },
-            countersign_verify::Settings::default(),
+            countersign_verify::Settings { sign_in, ..countersign_verify::Settings::default() },
         ));
         let (account, token) = verify.create_account("owlbank").await.unwrap();
         let around = Arc::new(Around::default());
@@ -277,7 +282,7 @@ impl Furnished {
 }
 
 /// The pages that always exist.
-pub(super) const PAGES: [&str; 8] = [
+pub(super) const PAGES: [&str; 10] = [
     "/console",
     "/console/timeline",
     "/console/search",
@@ -286,6 +291,8 @@ pub(super) const PAGES: [&str; 8] = [
     "/console/webhooks",
     "/console/api-keys",
     "/console/enrol",
+    "/console/audit",
+    "/console/sessions",
 ];
 
 /// Stores cookies, as browsers do.

@@ -59,7 +59,7 @@ async fn wrong_secrets_are_rejected_and_limited() {
     for wrong in ["", "token", "AC00000000000000000000000000000000", "SK1", &user] {
         let page = browser.sign_in(wrong, "x").await;
         assert_eq!(page.status, StatusCode::UNAUTHORIZED, "{wrong}");
-        page.shows("No account or API key has this SID with this secret.");
+        page.shows("No operator has this name with this password, and no account or API key has");
     }
     for _ in 0..9 {
         assert_eq!(browser.sign_in(&user, "x").await.status, StatusCode::UNAUTHORIZED);
@@ -91,7 +91,6 @@ async fn a_session_ends_after_its_time_or_with_its_secret() {
     scene.stage.pass(half - 1);
     let page = browser.get("/console").await;
     assert_eq!(page.status, StatusCode::OK, "a session in use lasts for its full time");
-    assert!(page.header(SET_COOKIE.as_str()).contains("; Max-Age=1"), "{:?}", page.headers);
     scene.stage.pass(1);
     assert_eq!(browser.get("/console").await.status, StatusCode::SEE_OTHER);
 
@@ -144,7 +143,6 @@ async fn signing_out_invalidates_every_copy_of_the_cookie() {
     assert_eq!(browser.get("/console").await.status, StatusCode::OK);
     let mut late = scene.browser();
     late.cookies.clone_from(&browser.cookies);
-    assert_ne!(early.cookies, late.cookies, "the cookie was renewed");
     for copy in [&mut early, &mut late] {
         assert_eq!(copy.get("/console").await.status, StatusCode::OK);
     }

@@ -20,6 +20,7 @@ mod integrations;
 mod lists;
 mod load;
 mod migrate_data;
+mod operators;
 mod pauses;
 mod phone;
 mod push_test;
@@ -92,6 +93,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         }),
         Command::Integrations(command) => beside(&common, async |config| {
             Box::pin(integrations::run(config, command)).await.map(done)
+        }),
+        Command::Operators(operators) => beside(&common, async |config| {
+            Box::pin(operators::run(config, operators)).await.map(done)
         }),
         Command::Webhooks(listing) => beside(&common, async |config| {
             Box::pin(accounts::webhooks(config, listing)).await.map(done)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use countersign_domain::sid::AccountSid;
-use countersign_verify::SessionDurations;
+use countersign_verify::{SessionDurations, SignInRules};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -40,6 +40,10 @@ pub struct ConsoleSection {
     pub installation_account: Option<AccountSid>,
     /// Seconds without a request after which an operator must sign in again; 60 to `session_seconds`.
     pub session_idle_seconds: u64,
+    /// Whether the token of an account, or the secret of an API key, signs in as well, for recovery.
+    pub token_sign_in: bool,
+    /// Whether an operator also approves a prompt on a device, which the first sign-in enrols.
+    pub second_factor: bool,
 }
 
 /// The listener that serves the operator's pages.
@@ -56,6 +60,7 @@ pub enum ConsoleListener {
 impl Default for ConsoleSection {
     fn default() -> Self {
         let SessionDurations { max, idle } = SessionDurations::default();
+        let SignInRules { by_token, second_factor } = SignInRules::default();
         Self {
             enabled: true,
             listen: ConsoleListener::Main,
@@ -63,6 +68,8 @@ impl Default for ConsoleSection {
             installation_account: None,
             session_seconds: max.as_secs(),
             session_idle_seconds: idle.as_secs(),
+            token_sign_in: by_token,
+            second_factor,
         }
     }
 }
@@ -91,5 +98,10 @@ impl ConsoleSection {
             max: Duration::from_secs(self.session_seconds),
             idle: Duration::from_secs(self.session_idle_seconds),
         }
+    }
+
+    /// How people sign in.
+    pub const fn sign_in(&self) -> SignInRules {
+        SignInRules { by_token: self.token_sign_in, second_factor: self.second_factor }
     }
 }

@@ -40,6 +40,7 @@ pub async fn use_cases(
         strict_tokens: config.devices.strict_push_tokens,
         lease: config.delivery.lease(),
         sessions: config.console.sessions(),
+        sign_in: config.console.sign_in(),
     };
     let verify = Verify::new(parts, options);
     ensure!(

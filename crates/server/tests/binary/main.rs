@@ -18,6 +18,7 @@ mod logs;
 mod metrics;
 mod moving;
 mod operator;
+mod operators;
 mod pages;
 mod postgres;
 mod proxies;

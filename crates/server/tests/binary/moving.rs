@@ -8,8 +8,7 @@ use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::provider_token::ProviderToken;
-use countersign_domain::secret::Sealed;
-use countersign_domain::session::SessionId;
+use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::sid::ChallengeGroupSid;
 use countersign_domain::summary::{CountedPlatform, Grain, Measure, SummaryKey};
@@ -23,7 +22,7 @@ use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
 
-use crate::support::{Application, Done, Stage, TOKEN, client, free_port, signal};
+use crate::support::{Application, Done, Stage, TOKEN, client, console_rows, free_port, signal};
 
 fn sqlite(folder: &Path) -> SqliteStore {
     SqliteStore::open(folder.join("countersign.db"), Default::default()).expect("it opens")
@@ -104,15 +103,31 @@ async fn dump(store: &dyn Moving) -> Vec<(&'static str, Vec<Row>)> {
     all
 }
 
+/// What a server before the operators has stored.
+async fn put_an_ended_session(store: &SqliteStore) {
+    let table = TABLES.iter().find(|table| table.name == "sessions_ended").expect("a table");
+    let row = vec![
+        Value::Bytes(vec![1; 16]),
+        Value::Bytes(vec![2; 16]),
+        Value::Number(4_000_000_000_000_000),
+    ];
+    store.put_rows(table, vec![row]).await.expect("stored");
+}
+
 /// Rows of every kind, in every state.
 async fn furnish(store: SqliteStore) {
+    put_an_ended_session(&store).await;
     let rows = Rows::new(Arc::new(store) as _);
     let (make, store) = (rows.make.clone(), Arc::clone(&rows.store));
     let account = rows.account().await;
     store.create_api_key(&make.api_key(&account)).await.expect("stored");
     store.create_credential(&make.credential(&account)).await.expect("stored");
-    let (session, until) = (SessionId([7; 16]), rows.now() + Duration::from_secs(60));
-    store.end_session(account.sid, session, until, 9, rows.now()).await.expect("ended");
+    let console = console_rows(&account, rows.now());
+    store.open_session(&console.session, 9).await.expect("stored");
+    store.create_operator(&console.operator, 9).await.expect("stored");
+    let (hash, until) = (SecretHash([7; 32]), rows.now() + Duration::from_secs(60));
+    store.put_operator_link(console.operator.sid, hash, until).await.expect("stored");
+    store.add_audit_entries(vec![console.entry]).await.expect("stored");
     let token = ProviderToken {
         key: [8; 16],
         version: 1,

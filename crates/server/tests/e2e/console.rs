@@ -264,7 +264,7 @@ async fn a_suspended_account_cannot_sign_in() {
     let mut operator = Operator::new(&app);
     let sid = app.account.parse().unwrap();
     app.server().verify.suspend_account(sid).await.unwrap();
-    for (secret, says) in [(&*app.token, "This account is suspended."), ("wrong", "No account")] {
+    for (secret, says) in [(&*app.token, "This account is suspended."), ("wrong", "no account")] {
         let form = [("user", &*app.account), ("secret", secret)];
         let response = operator.post("/sign-in", "/sign-in", &form).await;
         assert_eq!(response.status(), 401);

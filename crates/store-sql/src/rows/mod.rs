@@ -2,6 +2,7 @@
 
 pub mod access_tokens;
 pub mod accounts;
+pub mod audit_entries;
 pub mod calls;
 pub mod challenges;
 pub mod credentials;
@@ -10,9 +11,11 @@ pub mod entities;
 pub mod factors;
 pub mod integrations;
 pub mod notifications;
+pub mod operators;
 pub mod protections;
 pub mod provider_tokens;
 pub mod services;
+pub mod sessions;
 pub mod summaries;
 pub mod targets;
 pub mod timeline;

@@ -16,6 +16,7 @@
 
 mod access_tokens;
 mod accounts;
+mod audit_trail;
 mod calls;
 mod challenge_groups;
 mod challenges;
@@ -26,6 +27,7 @@ mod entities;
 mod factors;
 mod integrations;
 mod notifications;
+mod operators;
 mod protections;
 mod provider_tokens;
 mod recent;
@@ -41,6 +43,7 @@ mod writes;
 
 pub use access_tokens::AccessTokens;
 pub use accounts::Accounts;
+pub use audit_trail::AuditTrail;
 pub use calls::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 pub use challenge_groups::{ChallengeGroups, GroupOpened};
 pub use challenges::{
@@ -54,6 +57,7 @@ pub use entities::Entities;
 pub use factors::{Enrolled, Enrolment, Factors};
 pub use integrations::Integrations;
 pub use notifications::{Notifications, Notified};
+pub use operators::Operators;
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{
@@ -94,6 +98,8 @@ pub trait Store:
     + Recent
     + Timelines
     + Sessions
+    + Operators
+    + AuditTrail
     + Usages
     + Summaries
     + Send

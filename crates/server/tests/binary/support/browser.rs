@@ -4,13 +4,13 @@ use super::{Application, client_without_redirects};
 
 /// A browser with cookies.
 #[derive(Default)]
-struct Browser {
+pub struct Browser {
     cookies: Vec<(String, String)>,
 }
 
 impl Browser {
     /// Loads a page, or sends a form; the status and the text.
-    async fn ask(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> (u16, String) {
+    pub async fn ask(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> (u16, String) {
         let client = client_without_redirects();
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -29,7 +29,7 @@ impl Browser {
     }
 
     /// Sends the form of a page with the page's form token; the status.
-    async fn submit(&mut self, page: &str, url: &str, form: &[(&str, &str)]) -> u16 {
+    pub async fn submit(&mut self, page: &str, url: &str, form: &[(&str, &str)]) -> u16 {
         let (_, text) = self.ask(page, None).await;
         let token = text.split("name=\"form_token\" value=\"").nth(1).unwrap_or_default();
         let token = token.split('"').next().unwrap_or_default();

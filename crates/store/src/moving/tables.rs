@@ -1,101 +1,6 @@
-//! Moves all rows from one database to another, in a neutral form and in the order of their keys, for `countersign migrate-data`.
-//!
-//! [`TABLES`] is the only list of tables. Each backend makes its statements from it, and a test compares it with the schemas.
+//! The list of all tables.
 
-use async_trait::async_trait;
-use countersign_domain::time::Instant;
-
-use crate::error::StoreResult;
-
-/// The type of a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// 16 bytes: a SID or a node.
-    Id,
-    /// Bytes.
-    Bytes,
-    /// A number, or an instant.
-    Number,
-    /// A boolean: [`Value::Number`] 1 or 0.
-    Flag,
-    /// Text.
-    Text,
-}
-
-/// A column: its name and its type.
-pub type Column = (&'static str, Kind);
-
-/// A table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Table {
-    /// Its name.
-    pub name: &'static str,
-    /// The columns of its primary key, by which the rows are ordered, bytewise. They come first.
-    pub key: &'static [Column],
-    /// The other columns.
-    pub rest: &'static [Column],
-}
-
-impl Table {
-    /// All columns, in the order of a [`Row`]'s values.
-    pub fn columns(&self) -> impl Iterator<Item = Column> + Clone {
-        self.key.iter().chain(self.rest).copied()
-    }
-
-    /// The names of all columns, separated by commas.
-    pub fn names(&self) -> String {
-        list(self.columns())
-    }
-
-    /// The names of the columns of the key, separated by commas.
-    pub fn key_names(&self) -> String {
-        list(self.key.iter().copied())
-    }
-}
-
-fn list(columns: impl Iterator<Item = Column>) -> String {
-    columns.map(|(name, _)| name).collect::<Vec<_>>().join(", ")
-}
-
-/// A value of a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// NULL.
-    Nothing,
-    /// A number, an instant, or a flag.
-    Number(i64),
-    /// Text.
-    Text(String),
-    /// Bytes.
-    Bytes(Vec<u8>),
-}
-
-/// The values of a row, one for each of [`Table::columns`].
-pub type Row = Vec<Value>;
-
-/// A database that rows can be moved from and to.
-#[async_trait]
-pub trait Moving: Send + Sync {
-    /// Reads up to `most` rows of a table, in the order of the key, behind the key `after`.
-    async fn rows(
-        &self,
-        table: &'static Table,
-        after: Option<&[Value]>,
-        most: usize,
-    ) -> StoreResult<Vec<Row>>;
-    /// Counts the rows of a table.
-    async fn count(&self, table: &'static Table) -> StoreResult<u64>;
-    /// Reads the greatest key of a table, if it has rows.
-    async fn last_key(&self, table: &'static Table) -> StoreResult<Option<Vec<Value>>>;
-    /// Stores rows that do not exist: all, or none.
-    async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()>;
-    /// Prepares the database for rows created between `from` and `now`.
-    async fn expect_rows(&self, from: Instant, now: Instant) -> StoreResult<()>;
-    /// Reads the check value of the master key, if one is stored.
-    async fn kept_key_check(&self) -> StoreResult<Option<[u8; 32]>>;
-    /// Replaces the check value, only if the stored one is `was`. Returns whether it did.
-    async fn replace_key_check(&self, was: Option<[u8; 32]>, value: [u8; 32]) -> StoreResult<bool>;
-}
+use super::table::{Column, Kind, Table};
 
 const fn id(name: &'static str) -> Column {
     (name, Kind::Id)
@@ -118,7 +23,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 22] = [
+pub static TABLES: [Table; 26] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -399,5 +304,50 @@ pub static TABLES: [Table; 22] = [
         name: "provider_tokens",
         key: &[id("key")],
         rest: &[number("version"), bytes("token"), number("signed_at"), number("forced_at")],
+    },
+    Table {
+        name: "operators",
+        key: &[id("sid")],
+        rest: &[
+            id("account_sid"),
+            text("name"),
+            text("role"),
+            text("password"),
+            number("created_at"),
+            number("updated_at"),
+        ],
+    },
+    Table {
+        name: "operator_links",
+        key: &[id("operator_sid")],
+        rest: &[bytes("hash"), number("expires_at")],
+    },
+    Table {
+        name: "console_sessions",
+        key: &[id("id")],
+        rest: &[
+            id("account_sid"),
+            text("opener"),
+            id("opener_sid"),
+            bytes("secret_hash"),
+            text("stage"),
+            id("prompt_sid"),
+            number("opened_at"),
+            number("seen_at"),
+            number("expires_at"),
+            text("address"),
+        ],
+    },
+    Table {
+        name: "audit_entries",
+        key: &[id("account_sid"), id("sid")],
+        rest: &[
+            number("at"),
+            text("actor"),
+            text("event"),
+            text("subject"),
+            text("refusal"),
+            text("address"),
+        ],
     },
 ];

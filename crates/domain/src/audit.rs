@@ -1,0 +1,31 @@
+//! The audit trail: what was done at the console, by whom. It holds fixed words, names of operators, SIDs and addresses.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::sid::{AccountSid, AuditSid};
+use crate::time::Instant;
+
+/// How long entries are kept.
+pub const KEPT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// An entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its SID. Entries are ordered by it.
+    pub sid: AuditSid,
+    /// The account.
+    pub account: AccountSid,
+    /// When it happened.
+    pub at: Instant,
+    /// The operator's name, the SID of an API key, or `token`.
+    pub actor: String,
+    /// The event's word in the security log.
+    pub event: String,
+    /// What it was done to: a SID, or a route of the console.
+    pub subject: Option<String>,
+    /// Why it was refused; `None` if it was done.
+    pub refusal: Option<String>,
+    /// The operator's address.
+    pub address: Option<IpAddr>,
+}

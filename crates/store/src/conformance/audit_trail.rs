@@ -1,0 +1,71 @@
+//! The audit trail of the console.
+
+use std::time::Duration;
+
+use countersign_domain::audit::{AuditEntry, KEPT};
+use countersign_domain::sid::{AccountSid, AuditSid};
+
+use super::fixture::{Fixture, walks};
+use crate::page::PageQuery;
+use crate::seam::Retention;
+
+fn entry(fixture: &Fixture, account: AccountSid) -> AuditEntry {
+    AuditEntry {
+        sid: AuditSid::mint(fixture.now(), &fixture.make.entropy),
+        account,
+        at: fixture.now(),
+        actor: "ada".to_owned(),
+        event: "service.updated".to_owned(),
+        subject: None,
+        refusal: None,
+        address: None,
+    }
+}
+
+/// With and without what an entry may lack.
+pub async fn an_entry_reads_back_as_it_was_stored(fixture: &Fixture) {
+    let account = fixture.account().await.sid;
+    let plain = entry(fixture, account);
+    fixture.pass(1);
+    let full = AuditEntry {
+        subject: Some("VA1".to_owned()),
+        refusal: Some("the role".to_owned()),
+        address: Some("192.0.2.7".parse().unwrap()),
+        ..entry(fixture, account)
+    };
+    let entries = vec![plain, full];
+    assert_eq!(fixture.store.add_audit_entries(entries.clone()).await, Ok(()));
+    let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items, entries);
+}
+
+/// In either direction, of one account.
+pub async fn entries_are_listed_page_by_page(fixture: &Fixture) {
+    let (account, other) = (fixture.account().await.sid, fixture.account().await.sid);
+    fixture.store.add_audit_entries(vec![entry(fixture, other)]).await.unwrap();
+    let mut sids = Vec::new();
+    for _ in 0..4 {
+        let new = entry(fixture, account);
+        sids.push(new.sid);
+        fixture.store.add_audit_entries(vec![new]).await.unwrap();
+        fixture.pass(1);
+    }
+    walks(&sids, async |query| {
+        fixture.store.audit_entries(account, query).await.unwrap().map(|entry| entry.sid)
+    })
+    .await;
+}
+
+/// By the cleaner.
+pub async fn an_old_entry_is_removed(fixture: &Fixture) {
+    let account = fixture.account().await.sid;
+    let old = entry(fixture, account);
+    fixture.pass(1);
+    let kept = entry(fixture, account);
+    fixture.store.add_audit_entries(vec![old, kept.clone()]).await.unwrap();
+    fixture.pass(KEPT.as_secs() - 1);
+    let retention = Retention { challenges: Duration::from_secs(3_600) };
+    assert_eq!(fixture.store.clean(fixture.now(), retention, 100).await, Ok(1));
+    let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items, [kept]);
+}

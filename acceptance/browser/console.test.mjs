@@ -54,6 +54,8 @@ describe("the console", () => {
 
   test("shows what happens while it happens, and says when the server is silent", async (t) => {
     const person = await ann(scene, await visit(scene, t));
+    // New lines wait only where there are lines.
+    await person.ask(`Is it the first, ${person.identity}?`);
     const page = await operator(scene, t);
     await page.getByRole("link", { name: "Timeline" }).click();
     await page.evaluate(() => (globalThis.untouched = true));

@@ -199,6 +199,7 @@ impl From<VerifyError> for ApiError {
     fn from(error: VerifyError) -> Self {
         let row = match error {
             VerifyError::NotFound => &rows::NOT_FOUND,
+            VerifyError::NoProof(why) => return Self::because(&rows::NOT_FOUND, why.to_string()),
             VerifyError::FactorNotFound(sid) => {
                 return Self::from(&rows::NOT_FOUND).naming(format!("Factors/{sid}"));
             }

@@ -18,9 +18,9 @@ use crate::socket::{self, SocketContext};
 use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
-    access_tokens, branding, challenge_context, challenge_groups, challenges, entities, factors,
-    forms, integrations, notifications, presence, protection, service_protection, services,
-    webhooks,
+    access_tokens, answer_proof, branding, challenge_context, challenge_groups, challenges,
+    entities, factors, forms, integrations, notifications, presence, protection,
+    service_protection, services, webhooks,
 };
 use crate::{openapi, ops, short_links};
 
@@ -144,6 +144,10 @@ fn challenges() -> Vec<Route> {
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Context",
             get(challenge_context::fetch),
+        ),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/Challenges/{ChallengeSid}/Proof",
+            get(answer_proof::fetch),
         ),
         (
             "/v2/Services/{ServiceSid}/Entities/{Identity}/ChallengeGroups",

@@ -59,6 +59,7 @@ pub mod service_protection;
 pub mod session;
 pub mod settled;
 pub mod sid;
+pub mod signed_answer;
 pub mod signed_members;
 pub mod source_networks;
 pub mod summary;

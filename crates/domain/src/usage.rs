@@ -5,6 +5,7 @@ use std::ops::{Add, AddAssign, Neg};
 use crate::address::PushToken;
 use crate::challenge::Challenge;
 use crate::factor::Factor;
+use crate::signed_answer::SignedAnswer;
 use crate::text::StringMap;
 use crate::totp::TotpFactor;
 
@@ -57,6 +58,11 @@ impl Usage {
         let maps = [&challenge.hidden_details, &challenge.metadata];
         let maps: usize = maps.into_iter().flatten().map(StringMap::bytes).sum();
         Self::record(signed(message + fields + maps))
+    }
+
+    /// The change when an answer is stored as it was signed.
+    pub fn of_signed_answer(answer: &SignedAnswer) -> Self {
+        Self { entities: 0, bytes: signed(answer.jws.len()) }
     }
 
     /// The change when `new` replaces the metadata `old` of a challenge.

@@ -7,6 +7,7 @@ mod config;
 mod integrations;
 mod listings;
 mod operators;
+mod proofs;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub use self::integrations::{
 };
 pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Pauses, Scope};
 pub use self::operators::{NewOperator, Operators};
+pub use self::proofs::{ProofCommand, VerifyProof};
 use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
@@ -84,6 +86,9 @@ pub enum Command {
     Challenges(ListChallenges),
     /// List what happened to challenges, or follow it as it happens
     Events(Events),
+    /// Print the proof of an answer, or check one without a server
+    #[command(subcommand)]
+    Proof(ProofCommand),
     /// Create a link that enrols a person's browser as a device, as text and as a QR code; works beside a running
     /// server
     EnrolLink(EnrolLink),

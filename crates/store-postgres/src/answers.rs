@@ -28,8 +28,9 @@ use crate::statement::one;
 use crate::{events, pauses, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at, \
-                      answer_reason = u.reason, answer_address = u.address, answer_country = u.country \
-                      FROM unnest($1, $2, $3, $6, $7, $8) AS u (sid, state, at, reason, address, country) \
+                      answer_reason = u.reason, answer_address = u.address, answer_country = u.country, \
+                      answer_signed = u.jws, answer_key = u.key \
+                      FROM unnest($1, $2, $3, $6, $7, $8, $9, $10) AS u (sid, state, at, reason, address, country, jws, key) \
                       WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
 
 const END_ELSEWHERE: &str = "UPDATE challenges c SET state = 'denied', answered_at = u.at, updated_at = u.at, ended_by = u.ended_by \
@@ -92,7 +93,11 @@ async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
     let reasons = column(&cells, |(reason, ..)| *reason);
     let addresses = column(&cells, |(_, address, _)| address.as_deref());
     let countries = column(&cells, |(.., country)| country.as_deref());
-    let rows = params![sids, states, instants, first, last, reasons, addresses, countries];
+    let signed = column(answers, |answer| answer.signed.as_ref());
+    let jws = column(&signed, |signed| signed.map(|it| it.jws.as_str()));
+    let keys = column(&signed, |signed| signed.map(|it| it.key.as_point().as_slice()));
+    let rows =
+        params![sids, states, instants, first, last, reasons, addresses, countries, jws, keys];
     db.execute(ANSWER, rows).await?;
     let noted = answers.iter().filter_map(|answer| {
         Some((id(answer.challenge.as_bytes()), answer.metadata.as_ref()?.to_text()))

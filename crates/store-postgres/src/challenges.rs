@@ -7,6 +7,7 @@ use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
 use countersign_domain::presence_check::{CodeRefusal, confirm};
 use countersign_domain::sid::{ChallengeSid, EntitySid, ServiceSid};
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -15,7 +16,9 @@ use countersign_store::seam::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
 use countersign_store_sql::paging::merge;
-use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor, context};
+use countersign_store_sql::rows::challenges::{
+    NewChallenge, challenge_and_factor, context, signed_answer,
+};
 use countersign_store_sql::{challenge_columns, context_columns, factor_columns, rows};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -44,6 +47,11 @@ const READ: &str = concat!(
 );
 const CONTEXT: &str =
     concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = $1");
+const SIGNED: &str = concat!(
+    "SELECT c.answer_signed, c.answer_key FROM challenges c",
+    living!("c"),
+    "WHERE c.sid = $1"
+);
 /// The challenges of a living entity; `$2` is a factor, `$3` a status at `$4`. Between `$5` and `$6`, so that the index is read only
 /// between them.
 const LIST: &str = concat!(
@@ -209,6 +217,12 @@ impl Challenges for PostgresStore {
         let db = self.session().await?;
         let read = |row: &Row| context(cells_of(row, "challenges"));
         Ok(one(&db, CONTEXT, params![id(sid.as_bytes())], read).await?)
+    }
+
+    async fn signed_answer(&self, sid: ChallengeSid) -> StoreResult<Option<SignedAnswer>> {
+        let db = self.session().await?;
+        let read = |row: &Row| signed_answer(cells_of(row, "challenges"));
+        Ok(one(&db, SIGNED, params![id(sid.as_bytes())], read).await?.flatten())
     }
 
     async fn update_challenge(

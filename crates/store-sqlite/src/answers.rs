@@ -21,7 +21,7 @@ use crate::{endings, events, pauses, standing};
 
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3, answer_reason = ?4, answer_address = ?5, \
-              answer_country = ?6 WHERE sid = ?1";
+              answer_country = ?6, answer_signed = ?7, answer_key = ?8 WHERE sid = ?1";
     END_ELSEWHERE = "UPDATE challenges SET state = 'denied', answered_at = ?2, updated_at = ?2, ended_by = ?3 \
                      WHERE sid = ?1 AND state = 'pending'";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
@@ -62,28 +62,22 @@ pub(crate) fn approve(
     metadata: Option<&str>,
     at: Instant,
 ) -> Result<(), DatabaseError> {
-    let answer = AnswerContext::UNKNOWN;
-    record(db, sid, Verdict::Approved, &answer, metadata, at)?;
-    events::of_challenge(db, EventType::ChallengeApproved, sid, answer, at)
+    record(db, &Answer::new(sid, Verdict::Approved, at), metadata)?;
+    events::of_challenge(db, EventType::ChallengeApproved, sid, AnswerContext::UNKNOWN, at)
 }
 
 /// Writes the verdict on an open challenge, and what came with it.
-fn record(
-    db: &Connection,
-    sid: ChallengeSid,
-    verdict: Verdict,
-    answer: &AnswerContext,
-    metadata: Option<&str>,
-    at: Instant,
-) -> Result<(), DatabaseError> {
-    let word = match verdict {
+fn record(db: &Connection, answer: &Answer, metadata: Option<&str>) -> Result<(), DatabaseError> {
+    let Answer { challenge, at, ref signed, .. } = *answer;
+    let word = match answer.verdict {
         Verdict::Approved => ChallengeStatus::Approved.as_str(),
         Verdict::Denied => ChallengeStatus::Denied.as_str(),
     };
-    let (reason, address, country) = answer_cells(answer);
-    let row = params![sid.as_bytes(), word, at.as_micros(), reason, address, country];
-    execute(db, ANSWER, row)?;
-    metadata.map_or(Ok(()), |metadata| update(db, sid, metadata, at))
+    let (reason, address, country) = answer_cells(&answer.context());
+    let (jws, key) = signed.as_ref().map(|it| (&it.jws, it.key.as_point())).unzip();
+    let (sid, micros) = (challenge.as_bytes(), at.as_micros());
+    execute(db, ANSWER, params![sid, word, micros, reason, address, country, jws, key])?;
+    metadata.map_or(Ok(()), |metadata| update(db, challenge, metadata, at))
 }
 
 /// Stores the answer to an open challenge, ends the challenge's deliveries, and records the events.
@@ -91,7 +85,7 @@ fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
     let Answer { challenge, verdict, at, .. } = *answer;
     let metadata = answer.metadata.as_ref().map(StringMap::to_text);
     let context = answer.context();
-    record(db, challenge, verdict, &context, metadata.as_deref(), at)?;
+    record(db, answer, metadata.as_deref())?;
     if verdict == Verdict::Approved {
         pauses::approved(db, challenge)?;
     }

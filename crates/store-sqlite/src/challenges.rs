@@ -7,6 +7,7 @@ use countersign_domain::factor::Factor;
 use countersign_domain::factor::FactorType;
 use countersign_domain::presence_check::{CodeRefusal, confirm};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -15,7 +16,9 @@ use countersign_store::seam::{
     Answer, ChallengeFilter, Challenges, Confirmation, Confirmed, Opened, Opening, Recorded,
 };
 use countersign_store_sql::paging::{keyed, merge};
-use countersign_store_sql::rows::challenges::{NewChallenge, challenge_and_factor, context};
+use countersign_store_sql::rows::challenges::{
+    NewChallenge, challenge_and_factor, context, signed_answer,
+};
 use countersign_store_sql::{challenge_columns, context_columns, factor_columns, rows};
 use rusqlite::{Connection, params};
 
@@ -49,6 +52,7 @@ statements! {
         "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
     );
     CONTEXT = concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = ?1");
+    SIGNED = concat!("SELECT c.answer_signed, c.answer_key FROM challenges c", living!("c"), "WHERE c.sid = ?1");
     /// Between `?7` and `?8`: one bound on each side, so that the index is read only between them.
     UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) AND c.sid < ?8 ORDER BY c.sid LIMIT ?3");
     DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < min(?2, ?8) ORDER BY c.sid DESC LIMIT ?3");
@@ -202,6 +206,13 @@ impl Challenges for SqliteStore {
         self.read(|db| {
             one(db, CONTEXT, [sid.as_bytes()], |row| context(cells_of(row, "challenges")))
         })
+    }
+
+    async fn signed_answer(&self, sid: ChallengeSid) -> StoreResult<Option<SignedAnswer>> {
+        let found = self.read(|db| {
+            one(db, SIGNED, [sid.as_bytes()], |row| signed_answer(cells_of(row, "challenges")))
+        })?;
+        Ok(found.flatten())
     }
 
     async fn update_challenge(

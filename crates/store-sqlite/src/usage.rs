@@ -20,7 +20,8 @@ statements! {
     TOTP_FACTORS = "SELECT entity_sid, sid, account_sid, created_at, octet_length(friendly_name) + octet_length(secret) \
                     FROM totp_factors WHERE (entity_sid, sid) > (?1, ?2) ORDER BY entity_sid, sid LIMIT ?3";
     CHALLENGES = "SELECT sid, sid, account_sid, created_at, octet_length(message) + octet_length(fields) + \
-                  coalesce(octet_length(hidden_details), 0) + coalesce(octet_length(metadata), 0) FROM challenges \
+                  coalesce(octet_length(hidden_details), 0) + coalesce(octet_length(metadata), 0) + \
+                  coalesce(octet_length(answer_signed), 0) FROM challenges \
                   WHERE sid > ?2 ORDER BY sid LIMIT ?3";
 }
 

@@ -9,6 +9,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::limits::is_reached;
 use countersign_domain::service_protection::UserVerification;
 use countersign_domain::sid::{ChallengeSid, ServiceSid};
+use countersign_domain::signed_answer::{MAX_SIGNED_ANSWER, SignedAnswer};
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::usage::Usage;
 use countersign_store::seam::{Answer, Recorded};
@@ -25,6 +26,9 @@ pub(crate) const NO_FACTOR: Invalid = Invalid::because("is of a factor that was 
 /// Why an approval is refused whose device has not verified the person.
 const NOT_VERIFIED: Invalid =
     Invalid::because("must sign user_verified as true, since the service asks for it");
+
+/// Why an answer is refused that is too long to be kept.
+const TOO_LONG: Invalid = Invalid::because("is longer than 16 KiB");
 
 /// An update of a challenge; `None` means unchanged.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +120,9 @@ impl Verify {
     ) -> VerifyResult<Challenge> {
         let (now, sid) = (self.open_at(&challenge).await?, challenge.sid);
         let factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
+        if payload.len() > MAX_SIGNED_ANSWER {
+            return Err(reject(&challenge, TOO_LONG));
+        }
         let answer = match answer::check(payload, &challenge, &SIGNED_FIELDS, &factor.key) {
             Err(AnswerError::Form) => return Err(VerifyError::AnswerMalformed),
             judged => judged,
@@ -141,9 +148,11 @@ impl Verify {
             pauses_until: self.pause_by(&answer, &answered.owner, now).await?,
             number: answer.number(),
             metadata: metadata.clone(),
+            signed: Some(SignedAnswer { jws: payload.to_owned(), key: factor.key }),
             others: others.iter().map(|other| other.sid).collect(),
             at: now,
         };
+        let kept = given.signed.as_ref().map_or_else(Usage::default, Usage::of_signed_answer);
         let (is_report, begins_pause) = (given.is_report(), given.pauses_until.is_some());
         match self.store.answer_challenge(given).await? {
             Recorded::WrongNumber { tries_left } => {
@@ -156,6 +165,7 @@ impl Verify {
                 if is_report {
                     protections::reported(&answered, begins_pause);
                 }
+                self.quotas.record(answered.owner.account, kept);
                 self.compare_places(&answered, country);
                 self.handover.happened();
                 self.bus.challenge_changed(sid).await;

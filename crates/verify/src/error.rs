@@ -17,6 +17,22 @@ use crate::parameter::Parameter;
 /// The result of a use case.
 pub type VerifyResult<T> = Result<T, VerifyError>;
 
+/// Why there is no proof of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoProof {
+    /// There is no answer of its own device.
+    #[error("the challenge has no answer of its device")]
+    NotAnswered,
+    /// The answer was not signed by a device, or was given before the server kept such answers.
+    #[error(
+        "the answer was a code, the server's own, or was given before signed answers were kept"
+    )]
+    NotKept,
+    /// The proof contains the code that the person is to type.
+    #[error("the proof is available once the code was confirmed")]
+    CodeIsOpen,
+}
+
 /// Why a use case failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
@@ -26,6 +42,9 @@ pub enum VerifyError {
     /// The factor that a parameter names does not exist for this caller.
     #[error("factor {0} not found")]
     FactorNotFound(FactorSid),
+    /// The challenge has no proof: why.
+    #[error("no proof: {0}")]
+    NoProof(NoProof),
     /// The caller is known, and may not do this.
     #[error("forbidden")]
     Forbidden,

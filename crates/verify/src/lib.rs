@@ -5,6 +5,7 @@
 
 pub mod access_tokens;
 pub mod accounts;
+mod answer_proofs;
 pub mod answers;
 mod api_keys;
 mod audit;

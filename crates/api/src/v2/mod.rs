@@ -1,6 +1,7 @@
 //! Resources of Verify v2: forms in, views out.
 
 pub(crate) mod access_tokens;
+pub(crate) mod answer_proof;
 pub(crate) mod branding;
 pub(crate) mod challenge_context;
 mod challenge_group_view;

@@ -23,6 +23,7 @@ mod migrate_data;
 mod operators;
 mod pauses;
 mod phone;
+mod proof;
 mod push_test;
 mod ready;
 mod reload;
@@ -36,7 +37,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::load::load;
-use crate::cli::{Cli, Command, Common};
+use crate::cli::{Cli, Command, Common, ProofCommand};
 use crate::config::Config;
 use crate::telemetry;
 
@@ -112,6 +113,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(flags) => {
             beside(&common, async |config| Box::pin(events::run(config, flags)).await.map(done))
         }
+        Command::Proof(ProofCommand::Show { challenge }) => {
+            beside(&common, async |config| Box::pin(proof::show(config, challenge)).await.map(done))
+        }
+        Command::Proof(ProofCommand::Verify(flags)) => proof::verify(&flags),
         Command::EnrolLink(flags) => {
             beside(&common, async |config| Box::pin(enrol_link::run(config, flags)).await.map(done))
         }

@@ -21,6 +21,7 @@ mod operator;
 mod operators;
 mod pages;
 mod postgres;
+mod proofs;
 mod proxies;
 mod push_test;
 mod readiness;

@@ -36,6 +36,7 @@ mod pages;
 mod plays;
 mod presence;
 mod prompts;
+mod proofs;
 mod proxies;
 mod push_credentials;
 mod pushes;

@@ -6,9 +6,11 @@ use countersign_domain::challenge::{
     Challenge, ChallengeLifecycle, ChallengeState, Details, Verdict,
 };
 use countersign_domain::factor::Factor;
+use countersign_domain::key::DeviceKey;
 use countersign_domain::presence::Presence;
 use countersign_domain::prompt_manner::PromptManner;
 use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid};
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::{FriendlyName, Message, StringMap};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
@@ -224,6 +226,19 @@ pub fn context<R: SqlRow>(mut cells: Cells<R>) -> RowResult<ChallengeContext> {
     let address = cells.parse_if_any(|text| text.parse().ok())?;
     let country = cells.parse_if_any(|text| text.parse().ok())?;
     Ok(ChallengeContext { is_quiet, answer: AnswerContext { reason, address, country } })
+}
+
+/// Reads the cells `answer_signed, answer_key`.
+///
+/// # Errors
+/// A cell is corrupt, or one is NULL without the other.
+pub fn signed_answer<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Option<SignedAnswer>> {
+    let jws = cells.take::<Option<String>>()?;
+    match (jws, cells.map_if_any(DeviceKey::from_stored)?) {
+        (Some(jws), Some(key)) => Ok(Some(SignedAnswer { jws, key })),
+        (None, None) => Ok(None),
+        _ => Err(cells.contradiction()),
+    }
 }
 
 /// The cells of an answer's context: reason, address and country.

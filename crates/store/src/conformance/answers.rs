@@ -9,6 +9,7 @@ use countersign_domain::delivery::InitialState;
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::settled::DeliveryEvent;
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use tokio::task::JoinSet;
@@ -270,4 +271,34 @@ pub async fn an_answers_context_is_recorded(fixture: &Fixture) {
     }
     let unknown = fixture.make.challenge(&factor).sid;
     assert_eq!(store.challenge_context(unknown).await, Ok(None));
+}
+
+/// Together with the verdict, and of each answer of a batch its own.
+pub async fn an_answer_is_kept_as_it_was_signed(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let store = &fixture.store;
+    let (mut asked, mut people) = (Vec::new(), JoinSet::new());
+    for number in 0..4 {
+        let sid = fixture.challenge(&factor).await.sid;
+        assert_eq!(store.signed_answer(sid).await, Ok(None));
+        let jws = format!("header.{}.signature", "é".repeat(number));
+        let signed = (number > 0).then_some(SignedAnswer { jws, key: factor.key });
+        asked.push((sid, signed.clone()));
+        let answer = Answer { signed, ..Answer::new(sid, Verdict::Approved, fixture.now()) };
+        let store = store.clone();
+        people.spawn(async move { store.answer_challenge(answer).await });
+    }
+    assert!(people.join_all().await.iter().all(|recorded| *recorded == Ok(Recorded::Done)));
+    for (sid, signed) in asked {
+        assert_eq!(store.signed_answer(sid).await, Ok(signed.clone()));
+        // A later answer is refused, and is not kept.
+        let other = SignedAnswer { jws: "a.b.c".to_owned(), key: factor.key };
+        let late =
+            Answer { signed: Some(other), ..Answer::new(sid, Verdict::Denied, fixture.now()) };
+        let refused = Recorded::Refused(ChallengeClosedError::AlreadyAnswered);
+        assert_eq!(store.answer_challenge(late).await, Ok(refused));
+        assert_eq!(store.signed_answer(sid).await, Ok(signed));
+    }
+    let unknown = fixture.make.challenge(&factor).sid;
+    assert_eq!(store.signed_answer(unknown).await, Ok(None));
 }

@@ -177,6 +177,7 @@ macro_rules! conformance {
             answers {
                 the_first_answer_is_recorded
                 an_answers_context_is_recorded
+                an_answer_is_kept_as_it_was_signed
                 metadata_is_recorded_with_its_answer
                 answers_at_once_keep_their_own_metadata
                 a_later_answer_is_refused

@@ -192,6 +192,8 @@ pub static TABLES: [Table; 26] = [
             text("answer_reason"),
             text("answer_address"),
             text("answer_country"),
+            text("answer_signed"),
+            bytes("answer_key"),
             id("group_sid"),
             id("ended_by"),
         ],

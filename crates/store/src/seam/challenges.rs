@@ -12,6 +12,7 @@ use countersign_domain::presence::{PresenceCode, PresenceNumber};
 use countersign_domain::presence_check::CodeRefusal;
 use countersign_domain::protection::{Pause, PromptLimits};
 use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
 
@@ -85,6 +86,8 @@ pub struct Answer {
     pub number: Option<PresenceNumber>,
     /// Replaces the challenge's metadata.
     pub metadata: Option<StringMap>,
+    /// The answer as the device signed it. None for a code, or if the verdict is the server's own.
+    pub signed: Option<SignedAnswer>,
     /// The other challenges of its group, which the answer ends.
     pub others: Vec<ChallengeSid>,
     /// When it was given.
@@ -103,6 +106,7 @@ impl Answer {
             pauses_until: None,
             number: None,
             metadata: None,
+            signed: None,
             others: Vec::new(),
             at,
         }
@@ -219,6 +223,8 @@ pub trait Challenges {
     async fn confirm_presence(&self, confirmation: Confirmation) -> StoreResult<Confirmed>;
     /// Reads what is stored about a challenge for applications and operators alone.
     async fn challenge_context(&self, sid: ChallengeSid) -> StoreResult<Option<ChallengeContext>>;
+    /// Reads an answer as the device signed it; `None` if there is none.
+    async fn signed_answer(&self, sid: ChallengeSid) -> StoreResult<Option<SignedAnswer>>;
     /// Replaces a challenge's metadata. With `while_open`, only while the challenge is pending and unexpired at `at`; otherwise
     /// [`Recorded::Refused`].
     async fn update_challenge(

@@ -35,7 +35,7 @@ describe("an operator", () => {
     await page.goto(`${server.url}/console/timeline`);
     await page.getByText("You have none yet").waitFor();
     await page.getByRole("button", { name: "Enrol a device" }).click();
-    await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
+    await page.getByRole("link", { name: "Enrol this browser" }).waitFor();
     await lookAround(look, page, "console-device-link");
     const [device] = await Promise.all([
       page.context().waitForEvent("page"),
@@ -132,6 +132,7 @@ describe("an operator", () => {
     await row.getByRole("button", { name: "End the session" }).click();
     await boss.page.getByText("The session has ended.").waitFor();
     assert.equal(await boss.page.getByRole("listitem").filter({ hasText: name }).count(), 0);
+    await page.goto(`${page.console}/services`);
     await page.getByRole("heading", { name: "Sign in" }).waitFor();
     await boss.page.goto(`${boss.page.console}/audit`);
     await boss.page.getByText("session.ended").first().waitFor();

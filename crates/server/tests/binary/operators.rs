@@ -34,7 +34,8 @@ async fn enrol(running: &Running, browser: &mut Browser) -> Phone {
         found.unwrap_or_else(|| panic!("{name}: {link}")).1.into_owned()
     };
     let authority = Authority::AccessToken(part("token"));
-    let enrolment = Enrolment::new(part("service"), part("identity"), authority);
+    let known = Enrolment::new(part("service"), part("identity"), authority);
+    let enrolment = Enrolment { takes_numbers: true, ..known };
     let server = Server::new(&running.base, &ServerOptions::default()).expect("an address");
     Phone::enrol(&server, &enrolment).await.expect("a phone")
 }

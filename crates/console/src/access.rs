@@ -8,7 +8,7 @@ use countersign_domain::session::SessionStage;
 use http::Method;
 
 use crate::error::PageError;
-use crate::kept_form::KeptForm;
+use crate::kept_form;
 use crate::session::Operator;
 use crate::state::SharedConsole;
 
@@ -69,7 +69,7 @@ pub(crate) async fn admit(
     }
     let asked = Operator::asking(request.headers(), request.extensions(), &console).await;
     if matches!(asked, Err(PageError::SignedOut)) && method == Method::POST {
-        return Err(KeptForm::or_signed_out(request).await);
+        return Err(kept_form::or_signed_out(request).await);
     }
     let operator = asked?;
     let (stage, role) = (operator.session.stage, operator.role());

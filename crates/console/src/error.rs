@@ -14,7 +14,7 @@ use countersign_verify::{AuthError, VerifyError};
 use countersign_web::body::BodyError;
 use http::StatusCode;
 
-use crate::kept_form::KeptForm;
+use crate::form::{KeptForm, TooManyFields};
 
 /// Reason why a page cannot be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +190,12 @@ impl From<VerifyError> for PageError {
                 Self::Refused(format!("{words}."))
             }
         }
+    }
+}
+
+impl From<TooManyFields> for PageError {
+    fn from(_: TooManyFields) -> Self {
+        Self::Refused("The form has too many fields.".into())
     }
 }
 

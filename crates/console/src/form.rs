@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use crate::error::PageError;
-
 /// Largest number of fields. No form of the console has as many.
 const MOST_PAIRS: usize = 64;
 
@@ -18,12 +16,23 @@ impl fmt::Debug for Form {
     }
 }
 
+/// The form has more than [`MOST_PAIRS`] fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TooManyFields;
+
+/// A form that was sent after its session had ended, and its path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KeptForm {
+    pub(crate) path: String,
+    pub(crate) form: Form,
+}
+
 impl Form {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PageError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TooManyFields> {
         let pairs: Vec<_> =
             url::form_urlencoded::parse(bytes).into_owned().take(MOST_PAIRS + 1).collect();
         if pairs.len() > MOST_PAIRS {
-            return Err(PageError::Refused("The form has too many fields.".into()));
+            return Err(TooManyFields);
         }
         Ok(Self(pairs))
     }
@@ -34,7 +43,7 @@ impl Form {
     }
 
     /// Parses the query of a URL.
-    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, PageError> {
+    pub(crate) fn of_query(query: Option<&str>) -> Result<Self, TooManyFields> {
         Self::parse(query.unwrap_or_default().as_bytes())
     }
 

@@ -17,6 +17,7 @@ mod filter;
 mod form;
 mod frame;
 mod kept_form;
+mod kept_token;
 mod labels;
 mod links;
 mod listeners;

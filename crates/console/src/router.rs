@@ -16,6 +16,7 @@ use crate::access::{ADMIN, ANYBODY, Gate, HALF, Needs, OPERATE, READ, admit};
 use crate::error::PageError;
 use crate::files;
 use crate::frame::{self, Frame, Section};
+use crate::kept_form;
 use crate::pages::{
     api_keys, audit, challenge, credential_form, credentials, devices, enrol, export, invitations,
     link, live, overview, pauses, people, protection, search, second_factor, service, services,
@@ -189,7 +190,7 @@ async fn finish(State(console): State<SharedConsole>, request: Request, next: Ne
 
 async fn draw(console: &Console, headers: &http::HeaderMap, error: &PageError) -> Response {
     if let PageError::Over(form) = error {
-        return form.page(headers, console).unwrap_or_default();
+        return kept_form::page(form, headers, console).unwrap_or_default();
     }
     if let Some(way) = error.way() {
         return frame::go_whole(console, headers, way);

@@ -19,7 +19,7 @@ use http::{Extensions, HeaderMap, HeaderValue, Request};
 
 use crate::error::PageError;
 use crate::form::Form;
-use crate::kept_form::is_kept;
+use crate::kept_token::is_kept;
 use crate::state::{Console, SharedConsole};
 
 /// Cookie of the session.
@@ -159,7 +159,7 @@ pub(crate) async fn read(request: Request<Body>) -> Result<Form, PageError> {
     if site.is_some_and(|site| site != "same-origin") {
         return Err(PageError::Forged);
     }
-    Form::parse(&whole(request.into_body(), LONGEST_FORM).await?)
+    Ok(Form::parse(&whole(request.into_body(), LONGEST_FORM).await?)?)
 }
 
 /// Counts the request as one of the account, if the account may have another one.

@@ -1,4 +1,4 @@
-//! Recent notifications, single challenges, and the calls that fail.
+//! Single challenges, and the calls that fail.
 //!
 //! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
 //! bounded number of its keys finds where that range begins.
@@ -14,16 +14,11 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
-};
+use countersign_store::seam::{CallCounts, CallCursor, CallList, Recent, WebhookState};
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
-use countersign_store_sql::rows::notifications::summary;
 use countersign_store_sql::values::limit;
-use countersign_store_sql::{
-    call_columns, challenge_columns, notification_summary_columns, rows, taken_call_columns,
-};
+use countersign_store_sql::{call_columns, challenge_columns, rows, taken_call_columns};
 use tokio_postgres::Row;
 
 use crate::cells::cells_of;
@@ -36,13 +31,6 @@ use crate::store::PostgresStore;
 
 /// The challenge at which a scan has read as many as it may.
 const END: &str = "SELECT sid FROM challenges WHERE account_sid = $4 AND sid >= $1 AND sid < $2 ORDER BY sid DESC LIMIT 1 OFFSET $3";
-const NOTIFICATIONS: &str = concat!(
-    "SELECT ",
-    notification_summary_columns!(),
-    " FROM challenges c \
-                     JOIN notifications n ON n.challenge_sid = c.sid AND n.challenge_sid >= $1 AND n.challenge_sid < $2 \
-                     WHERE c.sid >= $1 AND c.sid < $2 AND c.account_sid = $3 ORDER BY c.sid DESC LIMIT $4"
-);
 const CHALLENGE: &str = concat!(
     "SELECT ",
     challenge_columns!(),
@@ -98,12 +86,12 @@ const TAKEN: &str = concat!(
     " FROM calls_taken WHERE challenge_sid = $1 LIMIT $2"
 );
 /// Waiting calls, those of event `$3` or of all if it is empty, the earliest first.
-const RESEND_FAILING: &str = "WITH some AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND last_error IS NOT NULL \
+const RESEND_FAILING: &str = "WITH chosen AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND last_error IS NOT NULL \
      AND state <> 'failed' AND state = 'due' AND wake_at > $2 AND ($3 = '' OR event = $3) ORDER BY wake_at, id LIMIT $4 FOR UPDATE) \
-     UPDATE webhook_calls c SET wake_at = $2 FROM some WHERE c.id = some.id";
-const RESEND_GIVEN_UP: &str = "WITH some AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' \
+     UPDATE webhook_calls c SET wake_at = $2 FROM chosen WHERE c.id = chosen.id";
+const RESEND_GIVEN_UP: &str = "WITH chosen AS (SELECT id FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' \
      AND ($3 = '' OR event = $3) ORDER BY wake_at, id LIMIT $4 FOR UPDATE) \
-     UPDATE webhook_calls c SET state = 'due', wake_at = $2, deadline = $5, attempts = 0 FROM some WHERE c.id = some.id";
+     UPDATE webhook_calls c SET state = 'due', wake_at = $2, deadline = $5, attempts = 0 FROM chosen WHERE c.id = chosen.id";
 const MAKE_DUE: &str = "UPDATE webhook_calls SET wake_at = least(wake_at, $2) WHERE id = $1";
 const REVIVE: &str = "UPDATE webhook_calls SET state = 'due', wake_at = $2, deadline = $3, attempts = 0 WHERE id = $1";
 
@@ -191,28 +179,6 @@ impl Command for ResendAll {
 
 #[async_trait]
 impl Recent for PostgresStore {
-    async fn recent_notifications(
-        &self,
-        account: AccountSid,
-        until: Instant,
-        bounds: ScanBounds,
-    ) -> StoreResult<Scan<NotificationSummary>> {
-        let db = self.session().await?;
-        let [from, to] = [bounds.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-        let (from, ended_at) = scan_start(&db, account, from, to, bounds.rows).await?;
-        let range = params![
-            id(from.as_bytes()),
-            id(to.as_bytes()),
-            id(account.as_bytes()),
-            limit(bounds.rows)
-        ];
-        Ok(Scan {
-            items: all(&db, NOTIFICATIONS, range, |row| summary(cells_of(row, "notifications")))
-                .await?,
-            ended_at,
-        })
-    }
-
     async fn challenge_of_account(
         &self,
         account: AccountSid,

@@ -286,14 +286,16 @@ const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INT
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
     DROP TABLE challenges, challenge_groups, notifications, calls_taken, sessions_ended, provider_tokens, protections, integrations, \
     summaries, summary_cursors, operators, operator_links, console_sessions, audit_entries; \
-    DROP INDEX webhook_calls_failing, webhook_calls_given_up; \
+    DROP INDEX webhook_calls_failing, webhook_calls_given_up, entities_by_identity, entities_of_account, factors_by_name, \
+    factors_of_account, totp_factors_by_name, totp_factors_of_account; \
     ALTER TABLE c RENAME TO challenges; ALTER INDEX c_pkey RENAME TO challenges_pkey; \
     ALTER INDEX c_entity_sid_sid_factor_sid_idx RENAME TO challenges_of_entity; \
     ALTER TABLE n RENAME TO notifications; ALTER INDEX n_pkey RENAME TO notifications_pkey; \
-    ALTER TABLE installation DROP COLUMN serves_from; ALTER TABLE webhook_calls DROP COLUMN number; \
+    ALTER TABLE installation DROP COLUMN serves_from; ALTER TABLE webhook_calls DROP COLUMN number, DROP COLUMN last_response; \
     ALTER TABLE accounts DROP COLUMN suspended_at; ALTER TABLE totp_factors DROP COLUMN wrong_in_a_row; \
     ALTER TABLE challenges DROP COLUMN quiet, DROP COLUMN presence, DROP COLUMN answer_reason, \
-    DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by; \
+    DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by, \
+    DROP COLUMN answer_signed, DROP COLUMN answer_key; \
     ALTER TABLE factors DROP COLUMN presence; ALTER TABLE services DROP COLUMN logo; \
     DELETE FROM refinery_schema_history WHERE version > 3";
 

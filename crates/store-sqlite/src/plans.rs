@@ -52,10 +52,15 @@ const ALL: [(&str, &[(&str, &str)]); 41] = [
     ("webhooks", crate::webhooks::STATEMENTS),
 ];
 
-/// They sort few rows: the parked deliveries of one factor, the waiting calls of one webhook that has too many, and the summaries of one
-/// account.
-const MAY_SORT: [&str; 4] =
-    ["backlog::OLDEST", "deliveries::PARKED", "summaries::PERIODS", "summaries::SERVICES"];
+/// They sort few rows: the parked deliveries of one factor, the waiting calls of one webhook that has too many, the webhooks of one
+/// service, and the summaries of one account.
+const MAY_SORT: [&str; 5] = [
+    "backlog::OLDEST",
+    "deliveries::PARKED",
+    "recent::STATES",
+    "summaries::PERIODS",
+    "summaries::SERVICES",
+];
 
 /// Rare statements, which return a changed row (RETURNING) or change many rows of the index that they search.
 const MAY_BUILD: [&str; 3] =

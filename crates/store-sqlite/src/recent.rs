@@ -1,4 +1,4 @@
-//! Recent notifications, single challenges, and the calls that fail.
+//! Single challenges, and the calls that fail.
 //!
 //! The SIDs of challenges are in the order of time, so the newest challenges of an account are a range of an index. A walk over a
 //! bounded number of its keys finds where that range begins. That takes longer than other reads, so it runs on a thread for blocking
@@ -15,16 +15,11 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
-};
+use countersign_store::seam::{CallCounts, CallCursor, CallList, Recent, WebhookState};
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
-use countersign_store_sql::rows::notifications::summary;
 use countersign_store_sql::values::limit;
-use countersign_store_sql::{
-    call_columns, challenge_columns, notification_summary_columns, rows, taken_call_columns,
-};
+use countersign_store_sql::{call_columns, challenge_columns, rows, taken_call_columns};
 use rusqlite::{Connection, Row, params};
 
 use crate::call_order::state_of_new;
@@ -38,9 +33,6 @@ statements! {
     /// The challenge at which a scan has read as many as it may.
     END = "SELECT sid FROM challenges INDEXED BY challenges_of_account \
            WHERE account_sid = ?4 AND sid >= ?1 AND sid < ?2 ORDER BY sid DESC LIMIT 1 OFFSET ?3";
-    NOTIFICATIONS = concat!("SELECT ", notification_summary_columns!(), " FROM challenges c INDEXED BY challenges_of_account \
-             JOIN notifications n ON n.challenge_sid = c.sid \
-             WHERE c.sid >= ?1 AND c.sid < ?2 AND c.account_sid = ?3 ORDER BY c.sid DESC LIMIT ?4");
     CHALLENGE = concat!(
         "SELECT ", challenge_columns!(), " FROM challenges c", living!("c"),
         "WHERE c.sid = ?1 AND c.account_sid = ?2"
@@ -174,28 +166,6 @@ impl Command for ResendAll {
 
 #[async_trait]
 impl Recent for SqliteStore {
-    async fn recent_notifications(
-        &self,
-        account: AccountSid,
-        until: Instant,
-        bounds: ScanBounds,
-    ) -> StoreResult<Scan<NotificationSummary>> {
-        self.read_blocking(move |db| {
-            let [from, to] =
-                [bounds.since, until].map(|at| ChallengeSid::least(FactorType::Push, at));
-            let (from, ended_at) = scan_start(db, account, from, to, bounds.rows)?;
-            let range =
-                params![from.as_bytes(), to.as_bytes(), account.as_bytes(), limit(bounds.rows)];
-            Ok(Scan {
-                items: all(db, NOTIFICATIONS, range, |row| {
-                    summary(cells_of(row, "notifications"))
-                })?,
-                ended_at,
-            })
-        })
-        .await
-    }
-
     async fn challenge_of_account(
         &self,
         account: AccountSid,

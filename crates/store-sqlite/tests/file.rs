@@ -150,7 +150,7 @@ async fn a_full_queue_sheds_load_at_once() {
 
 #[tokio::test]
 async fn a_full_disk_is_unavailable_until_there_is_room() {
-    let file = File::new(Options { max_pages: Some(80), ..Options::default() });
+    let file = File::new(Options { max_pages: Some(140), ..Options::default() });
     let fixture = file.fixture();
     let factor = fixture.factor().await;
     let account = fixture.store.account(factor.owner.account).await.unwrap().unwrap();

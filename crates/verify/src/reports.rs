@@ -1,6 +1,4 @@
-//! Reports for the console: recent notifications, single challenges, and calls of webhooks that fail.
-
-use std::time::Duration;
+//! Reports for the console: summaries, single challenges, and calls of webhooks that fail.
 
 use countersign_domain::challenge::Challenge;
 use countersign_domain::event::CallId;
@@ -14,8 +12,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
 use countersign_store::seam::{
-    CallCounts, CallCursor, CallList, NotificationSummary, PeriodSummary, Scan, ScanBounds,
-    ServiceSummary, SummaryQuery,
+    CallCounts, CallCursor, CallList, PeriodSummary, ServiceSummary, SummaryQuery,
 };
 
 use crate::caller::Caller;
@@ -88,35 +85,6 @@ impl Verify {
     /// The beginning of the first of this many periods, of which the present one is the last.
     pub fn first_period(&self, grain: Grain, periods: u32) -> Instant {
         grain.begin(self.now()) - grain.duration() * periods.saturating_sub(1)
-    }
-
-    /// Returns the states of an account's notifications that were created at or after `since`. Concurrent callers share one report.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn recent_notifications(
-        &self,
-        account: AccountSid,
-        since: Instant,
-    ) -> VerifyResult<Scan<NotificationSummary>> {
-        let shared = self.reports.join(account);
-        let report = || self.reports.run(self.read_recent_deliveries(account, since));
-        let found = shared.get_or_try_init(report).await.cloned();
-        self.reports.finish(account, &shared);
-        found
-    }
-
-    async fn read_recent_deliveries(
-        &self,
-        account: AccountSid,
-        since: Instant,
-    ) -> VerifyResult<Scan<NotificationSummary>> {
-        let until = self.now() + Duration::from_secs(60);
-        // A challenge lives for an hour at most, and may be pushed until then.
-        let look = ScanBounds { since: since - Duration::from_secs(60 * 60), rows: MAX_SCANNED };
-        let mut glance = self.store.recent_notifications(account, until, look).await?;
-        glance.items.retain(|fate| fate.created_at >= since);
-        Ok(glance)
     }
 
     /// Returns a challenge by its SID alone, and its factor, if that still exists.

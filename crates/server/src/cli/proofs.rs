@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use countersign_domain::key::DeviceKey;
 use countersign_domain::sid::ChallengeSid;
 
-use super::Listing;
+use super::listings::Listing;
 
 /// `proof`
 #[derive(Debug, Subcommand)]

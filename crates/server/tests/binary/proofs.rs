@@ -31,7 +31,7 @@ async fn a_proof_is_shown_and_checked_by_the_command_and_by_openssl() {
     let application = Application::of(&running);
     let phone = application.phone(&ServerOptions::default()).await;
     let form = [
-        ("Details.Message", "Log in from \u{202e}Lisbon?"),
+        ("Details.Message", "Log in from Lisbon?"),
         ("Details.Fields", r#"{"label":"Place","value":"Porto"}"#),
     ];
     let path = application.challenge(&phone, &form).await;
@@ -56,7 +56,8 @@ async fn a_proof_is_shown_and_checked_by_the_command_and_by_openssl() {
     let file = stage.write("proof.json", &shown.stdout);
     let checked = verify(&file, &[]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
-    for words in ["has approved", sid, "alice-0001", "\\u{202e}Lisbon", "Place: Porto", "--key"] {
+    for words in ["has approved", sid, "alice-0001", "Log in from Lisbon?", "Place: Porto", "--key"]
+    {
         assert!(checked.stdout.contains(words), "{words}: {checked:?}");
     }
     let key = fetched["public_key"].as_str().expect("a key");

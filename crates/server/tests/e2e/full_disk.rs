@@ -24,7 +24,7 @@ async fn fill(app: &TestApp, phone: &Phone) -> Vec<String> {
 }
 
 const SETTINGS: [&str; 3] = [
-    "store.pages_max=80",
+    "store.pages_max=140",
     "limits.challenges_per_factor_per_hour=0",
     "limits.push_challenges_in_a_row=0",
 ];

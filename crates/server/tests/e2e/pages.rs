@@ -66,6 +66,7 @@ async fn every_list_can_be_walked_forward_and_back() {
                     let url = ("WebhookUrl", "https://a.example");
                     vec![("FriendlyName", &name), ("EventTypes", "*"), url]
                 }
+                "integrations" => vec![("FriendlyName", &name), ("Kind", "duo")],
                 "entities" => vec![("Identity", &identity)],
                 "factors" => vec![
                     ("FriendlyName", &name),

@@ -22,8 +22,8 @@ use countersign_store::moving::{Kind, TABLES, Table};
 use countersign_store::page::{Order, PageQuery};
 use countersign_store::seam::{
     Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted,
-    LogoChange, Opened, Opening, Recorded, ScanBounds, Stretch, SummaryCursor, SummaryQuery,
-    SummaryStep, TimelineFilter, TotpUpdate,
+    LogoChange, Opened, Opening, Recorded, Stretch, SummaryCursor, SummaryQuery, SummaryStep,
+    TimelineFilter, TotpUpdate,
 };
 
 use crate::console::use_the_console;
@@ -253,9 +253,7 @@ async fn use_everything(fixture: &Fixture) {
         .unwrap();
     store.count_wrong_answer(challenge.sid).await.unwrap();
     store.challenge_of_account(account.sid, challenge.sid).await.unwrap();
-    let bounds = ScanBounds { since: now - Duration::from_secs(60), rows: 100 };
     search(fixture, account.sid, challenge.sid).await;
-    store.recent_notifications(account.sid, fixture.later(1), bounds).await.unwrap();
     let new = fixture.make.notification(&challenge, 300, InitialState::Due);
     store.challenge_of_notification(account.sid, new.delivery.notification, 10).await.unwrap();
 

@@ -7,7 +7,6 @@ use countersign_domain::node::NodeId;
 use countersign_domain::notification::Notification;
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
-use countersign_store::seam::NotificationSummary;
 
 use crate::cells::{Cells, RowResult, SqlRow};
 
@@ -72,24 +71,4 @@ fn delivery_state<R: SqlRow>(cells: &mut Cells<R>) -> RowResult<DeliveryState> {
         ("leased", Some(node)) => Ok(DeliveryState::Leased { node, until: wake_at, written }),
         _ => Err(cells.contradiction()),
     }
-}
-
-/// The columns of [`summary`], of the table alias `n`.
-#[macro_export]
-macro_rules! notification_summary_columns {
-    () => {
-        "n.created_at, n.updated_at, n.ending, n.reason, n.code"
-    };
-}
-
-/// Reads a notification without its attempts.
-///
-/// # Errors
-/// A cell is corrupt.
-pub fn summary<R: SqlRow>(mut cells: Cells<R>) -> RowResult<NotificationSummary> {
-    Ok(NotificationSummary {
-        created_at: cells.map(Instant::from_micros)?,
-        updated_at: cells.map(Instant::from_micros)?,
-        ending: ending(&mut cells)?,
-    })
 }

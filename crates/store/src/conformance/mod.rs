@@ -292,8 +292,6 @@ macro_rules! conformance {
                 an_address_registered_since_is_not_forgotten
             }
             recent {
-                a_scan_ends_at_its_bound_and_returns_it
-                notifications_are_summarized
                 a_challenge_is_found_by_its_own_sid_or_a_notifications
                 a_failed_call_is_listed_and_can_be_resent
                 all_failed_calls_of_a_list_can_be_resent

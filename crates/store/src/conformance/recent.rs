@@ -1,75 +1,14 @@
-//! What an operator looks at: recent notifications and failing calls.
-
-use std::time::Duration;
+//! What an operator looks at: single challenges and failing calls.
 
 use countersign_domain::call_response::CallResponse;
 use countersign_domain::challenge::Challenge;
-use countersign_domain::delivery::InitialState;
-use countersign_domain::ending::{Ending, NotificationStatus, StatusReason};
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{AfterCall, Call, CallOutcome, CallState};
 
 use super::fixture::Fixture;
 use super::webhook_fixture::TAKEN;
-use crate::seam::{CallCounts, CallCursor, CallList, Inserted, Opened, ScanBounds};
-
-/// Bounds that include everything of the last hour.
-fn look(fixture: &Fixture) -> ScanBounds {
-    ScanBounds { since: fixture.now() - Duration::from_secs(3_600), rows: 100 }
-}
-
-/// Only the account's challenges count towards the bound, and the scan returns where it ended.
-pub async fn a_scan_ends_at_its_bound_and_returns_it(fixture: &Fixture) {
-    let (factor, other) = (fixture.factor().await, fixture.factor().await);
-    let account = factor.owner.account;
-    let mut mine = Vec::new();
-    for _ in 0..3 {
-        fixture.pass(1);
-        mine.insert(0, fixture.challenge(&factor).await);
-        fixture.notify(&mine[0], 0, InitialState::Ended(Ending::DELIVERED)).await;
-        for _ in 0..5 {
-            fixture.challenge(&other).await;
-        }
-    }
-    let bound = ScanBounds { rows: 2, ..look(fixture) };
-    let fates = async |bound| {
-        let found = fixture.store.recent_notifications(account, fixture.later(1), bound).await;
-        let found = found.unwrap();
-        (found.items.len(), found.ended_at)
-    };
-    assert_eq!(fates(bound).await, (2, Some(mine[1].sid.minted_at())));
-    assert_eq!(fates(ScanBounds { rows: 4, ..bound }).await, (3, None));
-}
-
-/// Only those of the account, ended or not.
-pub async fn notifications_are_summarized(fixture: &Fixture) {
-    let (factor, other) = (fixture.factor().await, fixture.factor().await);
-    let challenge = fixture.make.challenge(&factor);
-    let automatic = fixture.make.automatic(&challenge);
-    assert_eq!(fixture.open(&challenge, Some(automatic)).await, Opened::Done);
-    let gone = Ending::cancelled(StatusReason::Answered);
-    fixture.notify(&challenge, 0, InitialState::Ended(gone)).await;
-    fixture.due(&fixture.challenge(&other).await).await;
-    fixture.pass(1);
-    let lease = automatic.lease().unwrap();
-    let delivered = fixture.delivered();
-    assert!(fixture.settle(&lease, delivered).await);
-    let fates = fixture
-        .store
-        .recent_notifications(factor.owner.account, fixture.later(1), look(fixture))
-        .await;
-    let mut fates = fates.unwrap().items;
-    fates.sort_by_key(|fate| fate.updated_at);
-    assert_eq!(fates.len(), 2);
-    assert_eq!(fates[0].ending, Some(gone));
-    assert_eq!(fates[1].ending.map(|ending| ending.status), Some(NotificationStatus::Delivered));
-    assert_eq!(fates[1].updated_at.since(fates[1].created_at), Duration::from_secs(1));
-    let none = ScanBounds { since: fixture.now(), ..look(fixture) };
-    let later =
-        fixture.store.recent_notifications(factor.owner.account, fixture.later(1), none).await;
-    assert_eq!(later.unwrap().items, []);
-}
+use crate::seam::{CallCounts, CallCursor, CallList, Inserted};
 
 /// By the SID alone, and only in its own account.
 pub async fn a_challenge_is_found_by_its_own_sid_or_a_notifications(fixture: &Fixture) {

@@ -60,9 +60,7 @@ pub use notifications::{Notifications, Notified};
 pub use operators::Operators;
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
-pub use recent::{
-    CallCursor, CallList, NotificationSummary, Recent, Scan, ScanBounds, WebhookState,
-};
+pub use recent::{CallCursor, CallList, Recent, WebhookState};
 pub use services::{LogoChange, Services};
 pub use sessions::Sessions;
 pub use summaries::{

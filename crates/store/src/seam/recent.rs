@@ -1,9 +1,8 @@
-//! What an operator looks at: recent notifications, single challenges, and the calls that fail.
+//! What an operator looks at: single challenges, and the calls that fail.
 
 use async_trait::async_trait;
 use countersign_domain::attention::CallCounts;
 use countersign_domain::challenge::Challenge;
-use countersign_domain::ending::Ending;
 use countersign_domain::event::CallId;
 use countersign_domain::sid::{
     AccountSid, ChallengeSid, FactorSid, NotificationSid, ServiceSid, WebhookSid,
@@ -13,35 +12,6 @@ use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
 
 use crate::error::StoreResult;
-
-/// The result of a bounded scan of an account's newest challenges.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scan<T> {
-    /// The items found, newest first.
-    pub items: Vec<T>,
-    /// If the scan ended at its bound: the creation time of the oldest challenge that it read. Older ones were not looked at.
-    pub ended_at: Option<Instant>,
-}
-
-/// The bounds of a scan of an account's challenges.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScanBounds {
-    /// Challenges created before this are not read.
-    pub since: Instant,
-    /// The most challenges of the account that are read, newest first.
-    pub rows: usize,
-}
-
-/// A notification without its attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotificationSummary {
-    /// The time of its creation.
-    pub created_at: Instant,
-    /// The time of its last change.
-    pub updated_at: Instant,
-    /// Its ending, if it has ended.
-    pub ending: Option<Ending>,
-}
 
 /// A webhook with its calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,17 +46,9 @@ pub struct CallCursor {
     pub id: CallId,
 }
 
-/// Recent notifications, within bounds, single challenges, and the calls that fail.
+/// Single challenges, and the calls that fail.
 #[async_trait]
 pub trait Recent {
-    /// Lists the notifications of the newest challenges of an account that were created before `until`, deleted ones
-    /// included.
-    async fn recent_notifications(
-        &self,
-        account: AccountSid,
-        until: Instant,
-        bounds: ScanBounds,
-    ) -> StoreResult<Scan<NotificationSummary>>;
     /// Reads a challenge of an account by its SID alone.
     async fn challenge_of_account(
         &self,

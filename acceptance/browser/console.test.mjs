@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
+import { overhang } from "./look.mjs";
 import { door, operator, signIn } from "./operator.mjs";
 import { ann, Application, call, stage, visit } from "./stage.mjs";
 
@@ -174,8 +175,7 @@ describe("the console", () => {
       const found = await page.getByText(markup).filter({ visible: true }).count();
       assert.ok(found >= times, `${path} shows ${found} of ${times}`);
       assert.equal(await page.locator("main img, main b, main script").count(), 0, path);
-      const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(overhang <= 0, `${path} is ${overhang} pixels too wide`);
+      assert.equal(await overhang(page), "", path);
     }
   });
 

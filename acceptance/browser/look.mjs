@@ -28,6 +28,21 @@ export async function shared(page) {
   });
 }
 
+/** How much wider than the window the page is, and the elements that make it so; "" if it fits. */
+export function overhang(page) {
+  return page.evaluate(() => {
+    const over = document.documentElement.scrollWidth - innerWidth;
+    if (over <= 0) return "";
+    const all = [...document.querySelectorAll("body *")];
+    // A text may be wider than its element.
+    const end = (one) => one.getBoundingClientRect().left + Math.max(one.scrollWidth, one.offsetWidth ?? 0);
+    const wide = all.filter((one) => one.checkVisibility() && end(one) > innerWidth);
+    const inner = wide.filter((one) => !wide.some((other) => other !== one && one.contains(other)));
+    const names = inner.map((one) => `${one.tagName.toLowerCase()}#${one.id}.${one.getAttribute("class")}`);
+    return `${over} pixels too wide: ${names.slice(0, 5).join(", ")}`;
+  });
+}
+
 /** Checks pages. */
 export async function eye() {
   const axe = await readFile(AXE, "utf8");
@@ -41,8 +56,7 @@ export async function eye() {
       ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
     );
     assert.deepEqual(found, [], name);
-    const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overhang <= 0, `${name} is ${overhang} pixels too wide`);
+    assert.equal(await overhang(page), "", name);
     await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled" });
   };
 }

@@ -79,8 +79,8 @@ describe("the jobs of an operator", () => {
     const page = await door(scene, t);
     const { press, follow, fill, tick } = keys(page);
     const says = (text) => page.getByRole("status").filter({ hasText: text }).waitFor();
-    await fill("Account SID", server.sid);
-    await fill("Auth token", server.token);
+    await fill("Operator’s name, account SID or API key SID", server.sid);
+    await fill("Password, auth token or API key’s secret", server.token);
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: "Overview" }).waitFor();
 

@@ -63,6 +63,7 @@ describe("the timeline", () => {
     assert.equal(await page.locator("#find").inputValue(), `${person.identity.slice(0, 14)}/`, "a text may hold the key");
     await page.keyboard.press("Backspace");
     await page.keyboard.press("Enter");
+    await page.waitForURL(`${page.console}/search?q=${person.identity.slice(0, 14)}`);
     await tabTo(page, "main a");
     await page.keyboard.press("Enter");
     await page.getByRole("heading", { name: person.identity }).waitFor();

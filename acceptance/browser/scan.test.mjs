@@ -48,11 +48,18 @@ async function filming(t, frames) {
   return browser;
 }
 
-/** The code of an enrolment link, as the console shows it. */
-async function code(scene, t, identity) {
+/** The page of the console with a new enrolment link. */
+async function invitation(scene, t, identity) {
   const page = await operator(scene, t, { viewport: { width: 1040, height: 860 }, deviceScaleFactor: 2 });
   await page.goto(`${page.console}/enrol?service=${scene.app.sid}&identity=${identity}`);
   await page.getByRole("button", { name: "Make a link" }).click();
+  await page.getByText("Valid for another").waitFor();
+  return page;
+}
+
+/** The code of an enrolment link, as the console shows it. */
+async function code(scene, t, identity) {
+  const page = await invitation(scene, t, identity);
   return page.getByRole("img", { name: "The link as a code to scan" }).screenshot();
 }
 
@@ -70,7 +77,8 @@ describe("an enrolment code", () => {
     await page.locator("#enrol").getByText(identity).waitFor();
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByText("Connected while this page").waitFor();
-    const camera = await page.evaluate(() => document.getElementById("scan-picture").srcObject.active);
+    // The link led to a new page, in which the camera was never on.
+    const camera = await page.evaluate(() => document.getElementById("scan-picture").srcObject?.active);
     if (camera) throw new Error("the camera is on still");
   });
 
@@ -89,6 +97,25 @@ describe("an enrolment code", () => {
     await page.getByLabel("Enrolment link").fill(await scene.app.person().link());
     await page.getByRole("button", { name: "Continue" }).click();
     await page.getByRole("heading", { name: `Answer for ${scene.app.name}` }).waitFor();
+  });
+
+  test("holds a short link, which can be pasted too, until it is used", async (t) => {
+    const { identity } = scene.app.person();
+    const link = await (await invitation(scene, t, identity)).getByLabel("The link, to copy").inputValue();
+    const paste = async () => {
+      const page = await visit(scene, t);
+      await page.goto(page.home);
+      await page.getByRole("button", { name: "Add an account" }).click();
+      await page.getByLabel("Enrolment link").fill(link);
+      await page.getByRole("button", { name: "Continue" }).click();
+      return page;
+    };
+    const page = await paste();
+    await page.getByRole("heading", { name: `Answer for ${scene.app.name}` }).waitFor();
+    await page.locator("#enrol").getByText(identity).waitFor();
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("Connected while this page").waitFor();
+    await (await paste()).getByText("This is no complete enrolment link").waitFor();
   });
 
   test("cannot be read without a camera, and the page says what to do", async (t) => {

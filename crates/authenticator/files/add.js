@@ -1,17 +1,25 @@
 // Adding an account without opening its link: with the camera, or by pasting the link.
 import { $ } from "./dom.js";
-import { readLink } from "./link.js";
+import { readLink, shortCode } from "./link.js";
+import { server } from "./protocol.js";
 import { say } from "./words.js";
 
 /** Interval between pictures in milliseconds, and the largest size of a picture. */
 const EVERY = 200;
 const LONGEST_SIDE = 960;
+/** Timeout for the response to a short link in milliseconds. */
+const PATIENCE = 15_000;
 
 let camera;
 
 /** `found` is called with a valid link. */
 export function bindAdd(found) {
   const take = (text) => {
+    const code = shortCode(text);
+    if (code) {
+      follow(code);
+      return;
+    }
     const link = readLink(text);
     if (link.faults) {
       $("add-error").textContent = say("add.incomplete");
@@ -31,6 +39,27 @@ export function bindAdd(found) {
     $("add-form").reset();
     $("add-error").textContent = "";
   });
+}
+
+/**
+ * Opens a short link, which leads back to this page with the whole link. A script cannot read where it leads; it can learn
+ * whether the link still works, so that the page is not left for an error. The server's own address is used, whatever the text
+ * says.
+ */
+async function follow(code) {
+  const address = new URL(`e/${code}`, server);
+  $("add-error").textContent = "";
+  let response;
+  try {
+    const signal = AbortSignal.timeout(PATIENCE);
+    response = await fetch(address, { credentials: "omit", cache: "no-store", redirect: "manual", signal });
+  } catch {
+    // The message below says so.
+  }
+  // The person may have cancelled.
+  if (!$("add").open) return;
+  if (response?.type === "opaqueredirect") location.replace(address);
+  else $("add-error").textContent = say(response?.status === 404 ? "add.incomplete" : "enrol.unreachable");
 }
 
 async function scan(take) {

@@ -8,6 +8,11 @@ const PARTS = {
   token: /^[\x21-\x7e]{1,4096}$/,
 };
 
+/** The code of a short link, `…/e/…`: the server leads who opens it to the whole link. */
+export function shortCode(text) {
+  return /\/e\/([\w-]{86})$/.exec(text.trim())?.[1];
+}
+
 /** Parses a link or its fragment. Returns the `faults` of an invalid one. */
 export function readLink(text) {
   const told = new URLSearchParams(text.slice(text.indexOf("#") + 1).trim());

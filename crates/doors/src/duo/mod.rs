@@ -1,7 +1,7 @@
 //! The door for clients of the Duo Auth API: `/auth/v2`, and the older `/rest/v1` in JSON and in BSON.
 //!
-//! [`serve`] reads a request, checks its signature, and hands it to the file of its call. A refusal of the request is a
-//! [`failure`]; that a person may not enter is an answer.
+//! `serve` reads a request, checks its signature, and hands it to the file of its call. A refusal of the request is a
+//! `failure`; that a person may not enter is an answer.
 
 mod answer;
 mod ask;

@@ -9,7 +9,7 @@ pub enum Kind {
     Bytes,
     /// A number, or an instant.
     Number,
-    /// A boolean: [`Value::Number`] 1 or 0.
+    /// A boolean: [`Value::Number`](super::Value::Number) 1 or 0.
     Flag,
     /// Text.
     Text,
@@ -30,7 +30,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// All columns, in the order of a [`Row`]'s values.
+    /// All columns, in the order of a [`Row`](super::Row)'s values.
     pub fn columns(&self) -> impl Iterator<Item = Column> + Clone {
         self.key.iter().chain(self.rest).copied()
     }

@@ -80,7 +80,7 @@ pub(crate) struct Column {
     pub(crate) tick: Option<String>,
     pub(crate) counts: Vec<u64>,
     pub(crate) pieces: Vec<Piece>,
-    /// What was counted, as a sentence; `None` if nothing was.
+    /// The counts as a sentence; `None` if all are zero.
     pub(crate) words: Option<String>,
 }
 

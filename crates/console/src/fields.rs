@@ -110,7 +110,7 @@ impl Field {
     }
 }
 
-/// What is wrong with a form: with one of its fields, or as a whole.
+/// The error of a form: of one of its fields, or of the whole form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wrong {
     /// The name of the field.
@@ -133,7 +133,7 @@ impl Refusal {
         Self::Wrong(Wrong { field: Some(name), why: why.to_string() })
     }
 
-    /// What is wrong, unless another page is shown.
+    /// The error of the form. Errors that have a page of their own are returned as such.
     pub(crate) fn wrong(self) -> Result<Wrong, PageError> {
         match self {
             Self::Wrong(wrong) => Ok(wrong),

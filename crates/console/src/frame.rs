@@ -49,7 +49,7 @@ pub(crate) struct Frame {
     pub(crate) entries: Vec<Entry>,
     /// Whether the page updates itself.
     pub(crate) pace: Pace,
-    /// What is told above the content.
+    /// The message above the content.
     pub(crate) told: Option<Told>,
     /// The text in the search field.
     pub(crate) sought: String,

@@ -32,7 +32,7 @@ const DONE: [(&str, &str); 22] = [
     ("key-made", "The API key is made."),
 ];
 
-/// What is told above the content of a page.
+/// A message above the content of a page.
 pub(crate) enum Told {
     /// Something was done.
     Done(&'static str),

@@ -24,7 +24,7 @@ struct CredentialForm {
     frame: Frame,
     /// The path of the form.
     path: String,
-    /// What is changed; empty for a new one.
+    /// The name of the credential that is changed; empty for a new one.
     name: String,
     kind: CredentialType,
     label: &'static str,
@@ -82,7 +82,7 @@ pub(crate) async fn create(
     }
 }
 
-/// Changes a credential. What is left empty stays.
+/// Changes a credential. Fields that are left empty keep their values.
 pub(crate) async fn update(
     State(console): State<SharedConsole>,
     Path(sid): Path<String>,

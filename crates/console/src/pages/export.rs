@@ -72,7 +72,7 @@ struct Export {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is written next.
+/// The next portion of an export.
 enum Next {
     Head,
     Portion(Place),

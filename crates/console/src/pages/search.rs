@@ -118,7 +118,7 @@ struct Seeker<'a> {
 }
 
 impl Seeker<'_> {
-    /// What has a SID that begins with the text.
+    /// Resources whose SID begins with the text.
     async fn by_sid(&self, text: &str) -> Result<Hits, PageError> {
         let (account, verify) = (self.operator.account, &self.console.verify);
         let mut hits = Hits::default();

@@ -44,7 +44,7 @@ struct WebhookForm {
     frame: Frame,
     path: String,
     back: String,
-    /// What is changed; empty for a new one.
+    /// The name of the webhook that is changed; empty for a new one.
     name: String,
     fields: Vec<Field>,
     has_service: bool,

@@ -9,7 +9,7 @@ describe("a prompt", () => {
   test("disappears when it expires, and says so", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
-    const sid = await person.ask("Quick?", { seconds: 3 });
+    const sid = await person.ask("Quick?", { seconds: 5 });
     const sheet = page.getByRole("dialog", { name: "Quick?" });
     await sheet.getByText(/^Valid for another 0:0[123]$/).waitFor();
     await sheet.waitFor({ state: "hidden" });
@@ -62,7 +62,7 @@ describe("a prompt", () => {
     const answered = await person.ask("Once?");
     await page.getByRole("button", { name: "Deny" }).click();
     assert.equal(await person.outcome(answered), "denied");
-    const expired = await person.ask("Twice?", { seconds: 2 });
+    const expired = await person.ask("Twice?", { seconds: 5 });
     assert.equal(await person.outcome(expired), "expired");
     await page.getByText("Expired before").waitFor();
     for (const [sid, why] of [

@@ -34,7 +34,10 @@ describe("a push", () => {
     return { page, person, key };
   }
 
-  /** A way to push to the page's worker. It returns the notification that the push showed, which may be gone again. */
+  /**
+   * A way to push to the page's worker. It returns the notification that the push showed, which may be gone again; `deliver` only
+   * pushes.
+   */
   async function pushing(page) {
     const session = await page.context().newCDPSession(page);
     const isOurs = ({ scopeURL }) => scopeURL.endsWith(`/authenticator/push/${scene.app.sid}/`);
@@ -47,7 +50,6 @@ describe("a push", () => {
     await session.send("ServiceWorker.enable");
     const registrationId = await registered;
     const { origin } = new URL(page.home);
-    // Chromium forgets a notification that appears while it lists them, so the list is read afterwards.
     const there = await worker(page);
     await there.evaluate(() => {
       const show = ServiceWorkerRegistration.prototype.showNotification;
@@ -58,16 +60,20 @@ describe("a push", () => {
         self.dispatchEvent(new Event("shown"));
       };
     });
-    return async (data) => {
-      const before = await there.evaluate(() => self.told.length);
+    const deliver = (data) => {
       const text = typeof data === "string" ? data : JSON.stringify(data);
-      await session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: text });
+      return session.send("ServiceWorker.deliverPushMessage", { origin, registrationId, data: text });
+    };
+    const push = async (data) => {
+      const before = await there.evaluate(() => self.told.length);
+      await deliver(data);
       return there.evaluate(async (before) => {
         if (self.told.length === before)
           await new Promise((resolve) => self.addEventListener("shown", resolve, { once: true }));
         return self.told[before];
       }, before);
     };
+    return Object.assign(push, { deliver });
   }
 
   /** The notifications shown, once they are this many. */
@@ -307,6 +313,57 @@ describe("a push", () => {
       await shown(page, 0);
     });
   }
+
+  test("is shown although the texts could not be loaded for the one before", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    const there = await worker(page);
+    await there.evaluate(async () => {
+      const isText = (url) => url.includes("/languages/");
+      for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        for (const { url } of await cache.keys()) if (isText(url)) await cache.delete(url);
+      }
+      const load = self.fetch;
+      self.attempts = [];
+      self.failed = new Promise((resolve) => {
+        // The wanted language, and then the first one.
+        self.fetch = (url, options) => {
+          if (!isText(url)) return load(url, options);
+          if (self.attempts.push(url) === 2) resolve();
+          return self.attempts.length > 2 ? load(url, options) : Promise.reject(new TypeError("no network"));
+        };
+      });
+    });
+    const { told } = await asked(person, "Without words?");
+    await push.deliver(told);
+    await there.evaluate(() => self.failed);
+    const notification = await push(told);
+    assert.equal(notification.title, "Without words?");
+    assert.equal(await there.evaluate(() => self.attempts.length), 3);
+  });
+
+  test("is not lost while a page looks through the notifications", async (t) => {
+    const { page, person } = await subscribed(t);
+    const push = await pushing(page);
+    await page.evaluate(async () => {
+      const app = document.querySelector("script[type=module]").src;
+      const { sweep } = await import(new URL("notifications.js", app));
+      const [registration] = (await navigator.serviceWorker.getRegistrations()).filter(({ scope }) => /push/.test(scope));
+      globalThis.sweeps = 0;
+      (async () => {
+        for (;;) {
+          await sweep(registration);
+          globalThis.sweeps += 1;
+        }
+      })();
+    });
+    for (const count of [1, 2, 3, 4, 5]) {
+      await push((await asked(person, `Question ${count}?`)).told);
+      await shown(page, count);
+    }
+    assert.ok((await page.evaluate(() => globalThis.sweeps)) > 5);
+  });
 
   test("that hides or turns its words around is shown with that marked", async (t) => {
     const { page, person } = await subscribed(t);

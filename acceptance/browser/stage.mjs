@@ -85,13 +85,16 @@ export async function readOn(sheet) {
   }
 }
 
-/** The notifications that the worker under `scope` shows, once they are this many. */
+/**
+ * The notifications that the worker under `scope` shows, once they are this many. Listed under the page's own lock: Chromium loses
+ * a notification that appears while it lists them.
+ */
 export function notifications(page, scope, count) {
   const until = async ([scope, count, patience]) => {
     const began = performance.now();
     for (;;) {
       const registration = await navigator.serviceWorker.getRegistration(scope);
-      const shown = await registration.getNotifications();
+      const shown = await navigator.locks.request("countersign notifications", () => registration.getNotifications());
       if (shown.length === count)
         return shown.map(({ title, body, tag, data, silent, requireInteraction }) => ({
           title,
@@ -151,8 +154,8 @@ class Person {
   }
 
   /** An enrolment link. */
-  async link({ url = server.url, push, ...others } = {}) {
-    const form = { Identity: this.identity, FactorType: "push" };
+  async link({ url = server.url, push, label, ...others } = {}) {
+    const form = { Identity: this.identity, FactorType: "push", ...(label && { AccountLabel: label }) };
     const { body } = await call("POST", `${this.app.path}/AccessTokens`, form);
     this.token = body.sid;
     const parts = { service: this.app.sid, identity: this.identity, token: body.token, ...others };

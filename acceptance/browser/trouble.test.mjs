@@ -174,4 +174,34 @@ describe("when something is wrong", () => {
     await page.getByText("This link has expired").waitFor();
     assert.equal(await page.getByRole("button", { name: "Add this device" }).count(), 0);
   });
+
+  test("a database that did not open once, or was closed, is opened again", async (t) => {
+    const page = await visit(scene, t);
+    await page.addInitScript(() => {
+      const { open } = IDBFactory.prototype;
+      IDBFactory.prototype.open = function () {
+        IDBFactory.prototype.open = open;
+        throw new DOMException("not now", "UnknownError");
+      };
+    });
+    await page.goto(page.home);
+    await page.getByRole("alert").filter({ visible: true }).waitFor();
+    const kept = () =>
+      page.evaluate(async () => {
+        const app = document.querySelector("script[type=module]").src;
+        return (await (await import(new URL("store.js", app))).accounts()).length;
+      });
+    assert.equal(await kept(), 0);
+    // Another page, of a later release, changes the database; then the data of the site is deleted.
+    await page.evaluate(() => {
+      const upgrade = indexedDB.open("countersign", 99);
+      return new Promise((resolve) => (upgrade.onsuccess = () => resolve(upgrade.result.close())));
+    });
+    await assert.rejects(kept(), /version/i);
+    await page.evaluate(() => new Promise((resolve) => (indexedDB.deleteDatabase("countersign").onsuccess = resolve)));
+    assert.equal(await kept(), 0);
+    const session = await page.context().newCDPSession(page);
+    await session.send("Storage.clearDataForOrigin", { origin: new URL(page.home).origin, storageTypes: "indexeddb" });
+    assert.equal(await kept(), 0);
+  });
 });

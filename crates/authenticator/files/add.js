@@ -64,11 +64,16 @@ async function follow(code) {
 
 async function scan(take) {
   $("scan-go").hidden = true;
+  // Loaded on demand, because few people scan.
+  const reader = await import("./qr-0.7.0.min.js").catch(() => undefined);
+  if (!reader) {
+    $("scan-go").hidden = false;
+    $("add-error").textContent = say("enrol.unreachable");
+    return;
+  }
   try {
-    // Loaded on demand, because few people scan.
-    const { decodeQR } = await import("./qr-0.7.0.min.js");
     camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
-    if ($("add").open) await watch(decodeQR, take);
+    if ($("add").open) await watch(reader.decodeQR, take);
     else stopCamera();
   } catch {
     stopCamera();

@@ -64,10 +64,21 @@ function placeIn(fields) {
 /** The ends of a question that have a text. */
 const OVER = ["approved", "denied", "elsewhere", "expired", "withdrawn", "removed", "late"];
 
+/**
+ * Runs `act` while no other page or worker shows or lists notifications: Chromium loses one that appears while it lists them.
+ */
+function alone(act) {
+  return navigator.locks.request("countersign notifications", act);
+}
+
+function display(registration, title, options) {
+  return alone(() => registration.showNotification(title, options));
+}
+
 /** Shows a push if its question is still pending. Ends when the worker may stop. */
 export async function show(registration, told, images) {
   if (!told) {
-    await registration.showNotification(say("outlook.nothing"), {
+    await display(registration, say("outlook.nothing"), {
       ...quiet(images),
       body: say("notification.unreadable"),
       tag: "unreadable",
@@ -81,10 +92,10 @@ export async function show(registration, told, images) {
   if (OVER.includes(standing.standing)) {
     const words = say(`notification.${standing.standing}_text`);
     const body = message ? `${words}\n“${message}”` : words;
-    await registration.showNotification(say(`notification.${standing.standing}`), { ...quiet(images), body, tag, data });
+    await display(registration, say(`notification.${standing.standing}`), { ...quiet(images), body, tag, data });
     return vanish(registration, tag, QUIET_STAYS);
   }
-  await registration.showNotification(message || say("notification.waits"), {
+  await display(registration, message || say("notification.waits"), {
     ...images,
     ...(standing.logo && { icon: standing.logo }),
     body: bodyOf(standing),
@@ -126,7 +137,7 @@ export async function deny(registration, { challengeSid, factorSid }, images) {
   } catch {
     const data = { challengeSid, factorSid };
     const told = { ...images, body: say("notification.not_denied_text"), dir: "auto", lang: "", tag: challengeSid, data };
-    await registration.showNotification(say("notification.not_denied"), told);
+    await display(registration, say("notification.not_denied"), told);
   }
 }
 
@@ -141,15 +152,12 @@ async function vanish(registration, tag, milliseconds) {
 
 /** Closes the notifications of a question. */
 export async function forget(registration, tag) {
-  for (const notification of await registration.getNotifications({ tag })) notification.close();
+  for (const notification of await alone(() => registration.getNotifications({ tag }))) notification.close();
 }
 
-/**
- * Closes the notifications of expired questions. Must not run while a push is being shown: Chromium loses a notification that
- * appears while it lists them.
- */
+/** Closes the notifications of expired questions. */
 export async function sweep(registration) {
-  for (const notification of await registration.getNotifications()) {
+  for (const notification of await alone(() => registration.getNotifications())) {
     if (notification.actions.length > 0 && notification.timestamp <= clock.now()) notification.close();
   }
 }

@@ -27,11 +27,12 @@ export function canAskToNotify() {
   return "serviceWorker" in navigator && "Notification" in window && Notification.permission === "default";
 }
 
-/** Shows a notification while the page is hidden, as a push would. */
+/** Shows a notification while the page is hidden, as a push would. A worker that is being installed is waited for. */
 export async function notifyElsewhere({ sid, message, device }) {
-  if (document.visibilityState === "visible" || globalThis.Notification?.permission !== "granted") return;
-  const registration = await navigator.serviceWorker.getRegistration(page);
-  registration?.active?.postMessage({ challenge_sid: sid, factor_sid: device.sid, message });
+  if (!("serviceWorker" in navigator) || globalThis.Notification?.permission !== "granted") return;
+  if (document.visibilityState === "visible") return;
+  const { active } = await navigator.serviceWorker.ready;
+  active.postMessage({ challenge_sid: sid, factor_sid: device.sid, message });
 }
 
 /** Closes the notifications of expired questions. */

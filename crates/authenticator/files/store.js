@@ -8,10 +8,20 @@ const ANSWERS_KEPT = 300;
 /** Largest number of recalled answers that are completed at once. */
 const COMPLETED = 20;
 
+/** The open database, or its opening. */
 let opening;
 
+/** Opens the database, once. What failed or was closed is forgotten, and the next call opens it again. */
 function database() {
-  opening ??= new Promise((resolve, reject) => {
+  opening ??= open().catch((error) => {
+    opening = undefined;
+    throw error;
+  });
+  return opening;
+}
+
+function open() {
+  return new Promise((resolve, reject) => {
     const request = indexedDB.open(NAME, VERSION);
     request.onupgradeneeded = ({ oldVersion }) => {
       if (oldVersion < 1) {
@@ -22,12 +32,16 @@ function database() {
     };
     request.onsuccess = () => {
       // A newer page upgrades the database: this one must not block it.
-      request.result.onversionchange = () => request.result.close();
+      request.result.onversionchange = () => {
+        request.result.close();
+        opening = undefined;
+      };
+      // The browser has closed it, for example because the person deletes the data of sites.
+      request.result.onclose = () => (opening = undefined);
       resolve(request.result);
     };
     request.onerror = () => reject(request.error);
   });
-  return opening;
 }
 
 /** Runs one request on one of the stores and waits until it is written. */

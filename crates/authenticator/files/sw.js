@@ -9,7 +9,7 @@ const FILES = "{files}".split(" ").map((name) => `${HOME}/{version}/${name}`);
 const ON_DEMAND = /\/(languages\/|qr-)/;
 const IMAGES = { icon: `${HOME}/{version}/icon-192.png`, badge: `${HOME}/{version}/badge.png` };
 
-/** The loading of the texts, once. */
+/** The loading of the texts. */
 let learning;
 
 self.addEventListener("install", (event) => {
@@ -87,9 +87,13 @@ async function denied(asked) {
   await deny(self.registration, asked, IMAGES);
 }
 
-/** Loads the texts, once. */
+/** Loads the texts, once. A failed load is forgotten, and the next notification tries again. */
 function known() {
-  return (learning ??= learn());
+  learning ??= learn().catch((error) => {
+    learning = undefined;
+    throw error;
+  });
+  return learning;
 }
 
 /** A notification without a question only opens the page. */

@@ -28,10 +28,12 @@ use crate::statement::one;
 use crate::{events, pauses, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at, \
-                      answer_reason = u.reason, answer_address = u.address, answer_country = u.country, \
-                      answer_signed = u.jws, answer_key = u.key \
-                      FROM unnest($1, $2, $3, $6, $7, $8, $9, $10) AS u (sid, state, at, reason, address, country, jws, key) \
+                      answer_reason = u.reason, answer_address = u.address, answer_country = u.country \
+                      FROM unnest($1, $2, $3, $6, $7, $8) AS u (sid, state, at, reason, address, country) \
                       WHERE c.sid = u.sid AND c.sid = ANY ($1) AND c.sid BETWEEN $4 AND $5";
+
+const KEEP_SIGNED: &str =
+    "INSERT INTO signed_answers (challenge_sid, jws, key) SELECT * FROM unnest($1, $2, $3)";
 
 const END_ELSEWHERE: &str = "UPDATE challenges c SET state = 'denied', answered_at = u.at, updated_at = u.at, ended_by = u.ended_by \
                              FROM unnest($1, $2, $3) AS u (sid, at, ended_by) WHERE c.sid = u.sid AND c.state = 'pending' \
@@ -93,12 +95,9 @@ async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
     let reasons = column(&cells, |(reason, ..)| *reason);
     let addresses = column(&cells, |(_, address, _)| address.as_deref());
     let countries = column(&cells, |(.., country)| country.as_deref());
-    let signed = column(answers, |answer| answer.signed.as_ref());
-    let jws = column(&signed, |signed| signed.map(|it| it.jws.as_str()));
-    let keys = column(&signed, |signed| signed.map(|it| it.key.as_point().as_slice()));
-    let rows =
-        params![sids, states, instants, first, last, reasons, addresses, countries, jws, keys];
+    let rows = params![sids, states, instants, first, last, reasons, addresses, countries];
     db.execute(ANSWER, rows).await?;
+    keep_signed(db, answers).await?;
     let noted = answers.iter().filter_map(|answer| {
         Some((id(answer.challenge.as_bytes()), answer.metadata.as_ref()?.to_text()))
     });
@@ -109,6 +108,21 @@ async fn write(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
     let (sids, texts): (Vec<_>, Vec<_>) = noted.into_iter().unzip();
     let (first, last) = span(&sids);
     db.execute(ANNOTATE, params![sids, texts, first, last]).await.map(|_| ())
+}
+
+/// Keeps answers as they were signed.
+async fn keep_signed(db: &Session, answers: &[&Answer]) -> Result<(), DatabaseError> {
+    let signed: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| Some((answer.challenge, answer.signed.as_ref()?)))
+        .collect();
+    if signed.is_empty() {
+        return Ok(());
+    }
+    let sids = column(&signed, |(sid, _)| id(sid.as_bytes()));
+    let jws = column(&signed, |(_, signed)| signed.jws.as_str());
+    let keys = column(&signed, |(_, signed)| signed.key.as_point().as_slice());
+    db.execute(KEEP_SIGNED, params![sids, jws, keys]).await.map(|_| ())
 }
 
 /// Ends the other challenges of the groups of answered challenges. All are locked.

@@ -48,9 +48,9 @@ const READ: &str = concat!(
 const CONTEXT: &str =
     concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = $1");
 const SIGNED: &str = concat!(
-    "SELECT c.answer_signed, c.answer_key FROM challenges c",
+    "SELECT s.jws, s.key FROM challenges c",
     living!("c"),
-    "WHERE c.sid = $1"
+    "JOIN signed_answers s ON s.challenge_sid = c.sid WHERE c.sid = $1"
 );
 /// The challenges of a living entity; `$2` is a factor, `$3` a status at `$4`. Between `$5` and `$6`, so that the index is read only
 /// between them.
@@ -221,8 +221,8 @@ impl Challenges for PostgresStore {
 
     async fn signed_answer(&self, sid: ChallengeSid) -> StoreResult<Option<SignedAnswer>> {
         let db = self.session().await?;
-        let read = |row: &Row| signed_answer(cells_of(row, "challenges"));
-        Ok(one(&db, SIGNED, params![id(sid.as_bytes())], read).await?.flatten())
+        let read = |row: &Row| signed_answer(cells_of(row, "signed_answers"));
+        Ok(one(&db, SIGNED, params![id(sid.as_bytes())], read).await?)
     }
 
     async fn update_challenge(

@@ -56,7 +56,7 @@ struct Table {
     kinds: &'static [FactorType],
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table {
         name: "challenges",
         fillfactor: 90,
@@ -75,6 +75,12 @@ const TABLES: [Table; 3] = [
         fillfactor: 100,
         rest: "SELECT 1 FROM calls_taken_rest WHERE challenge_sid >= $1 AND challenge_sid < $2 LIMIT 1",
         kinds: &[FactorType::Push, FactorType::Totp],
+    },
+    Table {
+        name: "signed_answers",
+        fillfactor: 100,
+        rest: "SELECT 1 FROM signed_answers_rest WHERE challenge_sid >= $1 AND challenge_sid < $2 LIMIT 1",
+        kinds: &[FactorType::Push],
     },
 ];
 

@@ -69,6 +69,10 @@ const CALLS_TAKEN: &str = "WITH gone AS MATERIALIZED (SELECT challenge_sid, id F
                            WHERE challenge_sid = ANY ($1) LIMIT $2 FOR UPDATE SKIP LOCKED) \
                            DELETE FROM calls_taken t USING gone WHERE t.challenge_sid = gone.challenge_sid \
                            AND t.id = gone.id AND t.challenge_sid = ANY ($1)";
+const SIGNED_ANSWERS: &str = "WITH gone AS MATERIALIZED (SELECT challenge_sid FROM signed_answers \
+                              WHERE challenge_sid = ANY ($1) LIMIT $2 FOR UPDATE SKIP LOCKED) \
+                              DELETE FROM signed_answers s USING gone WHERE s.challenge_sid = gone.challenge_sid \
+                              AND s.challenge_sid = ANY ($1)";
 const CHALLENGES: &str = "DELETE FROM challenges WHERE sid = ANY ($1)";
 /// Removed before their challenge, in whichever partition that is.
 const OLD_DELIVERIES: &str =
@@ -78,6 +82,8 @@ const OLD_NOTIFICATIONS: &str =
     delete!("notifications_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
 const OLD_CALLS_TAKEN: &str =
     delete!("calls_taken_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
+const OLD_SIGNED_ANSWERS: &str =
+    delete!("signed_answers_rest", "challenge_sid >= $1 AND challenge_sid < $2", "$3");
 const OLD_GROUPS: &str = delete!("challenge_groups", "sid >= $1 AND sid < $2", "$3");
 const OLD_CHALLENGES: &str = delete!("challenges_rest", "sid >= $1 AND sid < $2", "$3");
 const LAPSED_FACTORS: &str = delete!("factors", "status = 'unverified' AND created_at <= $1", "$2");
@@ -133,6 +139,7 @@ impl Cleanup<'_> {
         self.remove(DELIVERIES, params![sids, self.bound()]).await?;
         self.remove(NOTIFICATIONS, params![sids, self.bound()]).await?;
         self.remove(CALLS_TAKEN, params![sids, self.bound()]).await?;
+        self.remove(SIGNED_ANSWERS, params![sids, self.bound()]).await?;
         // A challenge stays if the bound was reached, since more rows may be below it.
         sids.truncate(self.left);
         self.remove(CHALLENGES, params![sids]).await
@@ -200,9 +207,14 @@ impl Command for Clean {
         for kind in [FactorType::Push, FactorType::Totp] {
             let first = id(ChallengeSid::least(kind, Instant::from_micros(0)).as_bytes());
             let beyond = id(ChallengeSid::least(kind, retention.beyond(now)).as_bytes());
-            for sql in
-                [OLD_GROUPS, OLD_DELIVERIES, OLD_NOTIFICATIONS, OLD_CALLS_TAKEN, OLD_CHALLENGES]
-            {
+            for sql in [
+                OLD_GROUPS,
+                OLD_DELIVERIES,
+                OLD_NOTIFICATIONS,
+                OLD_CALLS_TAKEN,
+                OLD_SIGNED_ANSWERS,
+                OLD_CHALLENGES,
+            ] {
                 cleanup.remove(sql, params![first, beyond, cleanup.bound()]).await?;
             }
         }

@@ -22,7 +22,8 @@ const TOTP_FACTORS: &str = "SELECT entity_sid, sid, account_sid, created_at, \
                             WHERE (entity_sid, sid) > ($1, $2) ORDER BY entity_sid, sid LIMIT $3";
 const CHALLENGES: &str = "SELECT sid, sid, account_sid, created_at, (octet_length(message) + octet_length(fields) + \
                           coalesce(octet_length(hidden_details), 0) + coalesce(octet_length(metadata), 0) + \
-                  coalesce(octet_length(answer_signed), 0))::bigint FROM challenges \
+                          coalesce((SELECT octet_length(jws) FROM signed_answers WHERE challenge_sid = challenges.sid), 0))::bigint \
+                          FROM challenges \
                           WHERE sid >= $1 AND sid > $2 ORDER BY sid LIMIT $3";
 
 const fn statement(table: CountedTable) -> &'static str {

@@ -17,8 +17,8 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
 const DAY: u64 = 24 * 60 * 60;
-/// Five kinds of rows have partitions for today and the three following days, and three tables have a default partition.
-const FRESH: usize = 5 * 4 + 3;
+/// Six kinds of rows have partitions for today and the three following days, and four tables have a default partition.
+const FRESH: usize = 6 * 4 + 4;
 const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * DAY) };
 
 async fn connect(url: String) -> PostgresStore {
@@ -36,19 +36,21 @@ async fn clean(fixture: &Fixture) -> usize {
 /// The partitions of the history.
 fn partitions(database: &TestDatabase) -> Vec<String> {
     let tables = "SELECT inhrelid::regclass FROM pg_inherits \
-                  WHERE inhparent IN ('challenges'::regclass, 'notifications'::regclass, 'calls_taken'::regclass) \
+                  WHERE inhparent IN ('challenges'::regclass, 'notifications'::regclass, 'calls_taken'::regclass, \
+                  'signed_answers'::regclass) \
                   ORDER BY 1::text";
     database.psql(tables).lines().map(str::to_owned).collect()
 }
 
-/// The partitions of a challenge, of its notifications, and of the taken calls about it.
+/// The partitions of a challenge, of its notifications, of the taken calls about it, and of its signed answer.
 fn partitions_of(database: &TestDatabase, challenge: &Challenge) -> String {
     let sid = &challenge.sid.to_string()[2..];
     database.psql(&format!(
         "SELECT string_agg(DISTINCT place, ' ' ORDER BY place) FROM (\
          SELECT tableoid::regclass::text AS place FROM challenges WHERE sid = '{sid}' UNION ALL \
          SELECT tableoid::regclass::text FROM notifications WHERE challenge_sid = '{sid}' UNION ALL \
-         SELECT tableoid::regclass::text FROM calls_taken WHERE challenge_sid = '{sid}') AS places"
+         SELECT tableoid::regclass::text FROM calls_taken WHERE challenge_sid = '{sid}' UNION ALL \
+         SELECT tableoid::regclass::text FROM signed_answers WHERE challenge_sid = '{sid}') AS places"
     ))
 }
 
@@ -284,7 +286,7 @@ async fn a_partition_attached_meanwhile_takes_a_waiting_row() {
 /// The schema before the history was partitioned.
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
-    DROP TABLE challenges, challenge_groups, notifications, calls_taken, sessions_ended, provider_tokens, protections, integrations, \
+    DROP TABLE challenges, challenge_groups, notifications, calls_taken, signed_answers, sessions_ended, provider_tokens, protections, integrations, \
     summaries, summary_cursors, operators, operator_links, console_sessions, audit_entries; \
     DROP INDEX webhook_calls_failing, webhook_calls_given_up, entities_by_identity, entities_of_account, factors_by_name, \
     factors_of_account, totp_factors_by_name, totp_factors_of_account; \
@@ -294,8 +296,7 @@ const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INT
     ALTER TABLE installation DROP COLUMN serves_from; ALTER TABLE webhook_calls DROP COLUMN number, DROP COLUMN last_response; \
     ALTER TABLE accounts DROP COLUMN suspended_at; ALTER TABLE totp_factors DROP COLUMN wrong_in_a_row; \
     ALTER TABLE challenges DROP COLUMN quiet, DROP COLUMN presence, DROP COLUMN answer_reason, \
-    DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by, \
-    DROP COLUMN answer_signed, DROP COLUMN answer_key; \
+    DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by; \
     ALTER TABLE factors DROP COLUMN presence; ALTER TABLE services DROP COLUMN logo; \
     DELETE FROM refinery_schema_history WHERE version > 3";
 

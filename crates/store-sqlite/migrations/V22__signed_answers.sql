@@ -1,3 +1,7 @@
--- An answer as the device signed it, and the key that it was judged by; NULL without one.
-ALTER TABLE challenges ADD COLUMN answer_signed TEXT;
-ALTER TABLE challenges ADD COLUMN answer_key BLOB;
+-- Answers as the devices signed them, and the keys that they were judged by. In a table of their own: in the row of its challenge an
+-- answer would double the row, and pages of rows that grow are split.
+CREATE TABLE signed_answers (
+    challenge_sid BLOB NOT NULL PRIMARY KEY,
+    jws           TEXT NOT NULL,
+    key           BLOB NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::presence::Presence;
 use countersign_domain::presence_check::{WrongNumber, judge};
 use countersign_domain::sid::ChallengeSid;
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::StringMap;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
@@ -21,7 +22,8 @@ use crate::{endings, events, pauses, standing};
 
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3, answer_reason = ?4, answer_address = ?5, \
-              answer_country = ?6, answer_signed = ?7, answer_key = ?8 WHERE sid = ?1";
+              answer_country = ?6 WHERE sid = ?1";
+    KEEP_SIGNED = "INSERT INTO signed_answers (challenge_sid, jws, key) VALUES (?1, ?2, ?3)";
     END_ELSEWHERE = "UPDATE challenges SET state = 'denied', answered_at = ?2, updated_at = ?2, ended_by = ?3 \
                      WHERE sid = ?1 AND state = 'pending'";
     UPDATE = "UPDATE challenges SET metadata = ?2, updated_at = ?3 WHERE sid = ?1";
@@ -74,9 +76,11 @@ fn record(db: &Connection, answer: &Answer, metadata: Option<&str>) -> Result<()
         Verdict::Denied => ChallengeStatus::Denied.as_str(),
     };
     let (reason, address, country) = answer_cells(&answer.context());
-    let (jws, key) = signed.as_ref().map(|it| (&it.jws, it.key.as_point())).unzip();
     let (sid, micros) = (challenge.as_bytes(), at.as_micros());
-    execute(db, ANSWER, params![sid, word, micros, reason, address, country, jws, key])?;
+    execute(db, ANSWER, params![sid, word, micros, reason, address, country])?;
+    if let Some(SignedAnswer { jws, key }) = signed {
+        execute(db, KEEP_SIGNED, params![sid, jws, key.as_point()])?;
+    }
     metadata.map_or(Ok(()), |metadata| update(db, challenge, metadata, at))
 }
 

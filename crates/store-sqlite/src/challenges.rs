@@ -52,7 +52,11 @@ statements! {
         "WHERE c.sid = ?1 AND c.service_sid = ?2 AND c.identity = ?3"
     );
     CONTEXT = concat!("SELECT ", context_columns!(), " FROM challenges c", living!("c"), "WHERE c.sid = ?1");
-    SIGNED = concat!("SELECT c.answer_signed, c.answer_key FROM challenges c", living!("c"), "WHERE c.sid = ?1");
+    SIGNED = concat!(
+        "SELECT s.jws, s.key FROM challenges c",
+        living!("c"),
+        "JOIN signed_answers s ON s.challenge_sid = c.sid WHERE c.sid = ?1"
+    );
     /// Between `?7` and `?8`: one bound on each side, so that the index is read only between them.
     UP = concat!(of_entity!(), " AND c.sid > max(?2, ?7) AND c.sid < ?8 ORDER BY c.sid LIMIT ?3");
     DOWN = concat!(of_entity!(), " AND c.sid > ?7 AND c.sid < min(?2, ?8) ORDER BY c.sid DESC LIMIT ?3");
@@ -209,10 +213,9 @@ impl Challenges for SqliteStore {
     }
 
     async fn signed_answer(&self, sid: ChallengeSid) -> StoreResult<Option<SignedAnswer>> {
-        let found = self.read(|db| {
-            one(db, SIGNED, [sid.as_bytes()], |row| signed_answer(cells_of(row, "challenges")))
-        })?;
-        Ok(found.flatten())
+        self.read(|db| {
+            one(db, SIGNED, [sid.as_bytes()], |row| signed_answer(cells_of(row, "signed_answers")))
+        })
     }
 
     async fn update_challenge(

@@ -43,6 +43,7 @@ statements! {
                   FROM deliveries WHERE challenge_sid = ?1 LIMIT ?2)";
     NOTIFICATIONS = "DELETE FROM notifications WHERE challenge_sid = ?1 AND ordinal IN (SELECT ordinal \
                      FROM notifications WHERE challenge_sid = ?1 LIMIT ?2)";
+    SIGNED_ANSWER = "DELETE FROM signed_answers WHERE challenge_sid = ?1";
     CALLS_TAKEN = "DELETE FROM calls_taken WHERE challenge_sid = ?1 AND id IN (SELECT id FROM calls_taken \
                    WHERE challenge_sid = ?1 LIMIT ?2)";
     /// Includes calls that were taken after their challenge was removed.
@@ -113,6 +114,9 @@ impl Cleanup<'_> {
             self.remove(DELIVERIES, params![sid, self.bound()])?;
             self.remove(NOTIFICATIONS, params![sid, self.bound()])?;
             self.remove(CALLS_TAKEN, params![sid, self.bound()])?;
+            if self.left > 0 {
+                self.remove(SIGNED_ANSWER, [sid])?;
+            }
             if self.left == 0 {
                 break;
             }
@@ -219,5 +223,55 @@ impl Upkeep for SqliteStore {
             Some(kept) => Ok(kept),
             None => self.write(KeepKeyCheck(value)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use countersign_domain::challenge::Verdict;
+    use countersign_domain::signed_answer::SignedAnswer;
+    use countersign_store::conformance::Fixture;
+    use countersign_store::seam::{Answer, Recorded};
+
+    use super::*;
+    use crate::Options;
+
+    #[tokio::test]
+    async fn a_signed_answer_is_removed_with_its_challenge() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(path.clone(), Options::default()).unwrap();
+        let fixture = Fixture::new(Arc::new(store));
+        let factor = fixture.factor().await;
+        let answer_signed = async || {
+            let sid = fixture.challenge(&factor).await.sid;
+            let signed = SignedAnswer { jws: "a.b.c".to_owned(), key: factor.key };
+            let answer = Answer {
+                signed: Some(signed),
+                ..Answer::new(sid, Verdict::Approved, fixture.now())
+            };
+            assert_eq!(fixture.store.answer_challenge(answer).await, Ok(Recorded::Done));
+        };
+        let kept = || -> i64 {
+            let count = "SELECT count(*) FROM signed_answers";
+            let file = Connection::open(&path).unwrap();
+            file.query_row(count, (), |row| row.get(0)).unwrap()
+        };
+        answer_signed().await;
+        answer_signed().await;
+        assert_eq!(kept(), 2);
+        let retention = Retention { challenges: Duration::from_secs(60 * 60) };
+        fixture.pass(25 * 60 * 60);
+        answer_signed().await;
+        // Removes one row at a time.
+        while fixture.store.clean(fixture.now(), retention, 1).await.unwrap() > 0 {}
+        assert_eq!(kept(), 1, "that of the new challenge");
+        let owner = &factor.owner;
+        fixture.store.delete_entity(owner.service, &owner.identity, fixture.now()).await.unwrap();
+        while fixture.store.clean(fixture.now(), retention, 1).await.unwrap() > 0 {}
+        assert_eq!(kept(), 0);
     }
 }

@@ -21,7 +21,8 @@ statements! {
                     FROM totp_factors WHERE (entity_sid, sid) > (?1, ?2) ORDER BY entity_sid, sid LIMIT ?3";
     CHALLENGES = "SELECT sid, sid, account_sid, created_at, octet_length(message) + octet_length(fields) + \
                   coalesce(octet_length(hidden_details), 0) + coalesce(octet_length(metadata), 0) + \
-                  coalesce(octet_length(answer_signed), 0) FROM challenges \
+                  coalesce((SELECT octet_length(jws) FROM signed_answers WHERE challenge_sid = challenges.sid), 0) \
+                  FROM challenges \
                   WHERE sid > ?2 ORDER BY sid LIMIT ?3";
 }
 

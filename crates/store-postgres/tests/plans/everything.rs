@@ -124,8 +124,10 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
         ("notifications", "ending" | "reason" | "code") => "NULL".to_owned(),
         ("calls_taken", "status") => "200".to_owned(),
         // Two thirds lie in the partitions of the day of the test, the others in the default partition.
-        ("challenges", "sid") | ("notifications" | "calls_taken", "challenge_sid") => {
-            let other = if table == "notifications" { "03" } else { "02" };
+        ("challenges", "sid")
+        | ("notifications" | "calls_taken" | "signed_answers", "challenge_sid") => {
+            let is_of_push_only = ["notifications", "signed_answers"].contains(&table);
+            let other = if is_of_push_only { "03" } else { "02" };
             let random = "substr(gen_random_uuid()::text, 14)";
             format!(
                 "(CASE i % 3 WHEN 0 THEN '03{day}' || {random} WHEN 1 THEN '{other}{day}' || {random} \

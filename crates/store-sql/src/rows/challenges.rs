@@ -228,17 +228,12 @@ pub fn context<R: SqlRow>(mut cells: Cells<R>) -> RowResult<ChallengeContext> {
     Ok(ChallengeContext { is_quiet, answer: AnswerContext { reason, address, country } })
 }
 
-/// Reads the cells `answer_signed, answer_key`.
+/// Reads the cells `jws, key`.
 ///
 /// # Errors
-/// A cell is corrupt, or one is NULL without the other.
-pub fn signed_answer<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Option<SignedAnswer>> {
-    let jws = cells.take::<Option<String>>()?;
-    match (jws, cells.map_if_any(DeviceKey::from_stored)?) {
-        (Some(jws), Some(key)) => Ok(Some(SignedAnswer { jws, key })),
-        (None, None) => Ok(None),
-        _ => Err(cells.contradiction()),
-    }
+/// A cell is corrupt.
+pub fn signed_answer<R: SqlRow>(mut cells: Cells<R>) -> RowResult<SignedAnswer> {
+    Ok(SignedAnswer { jws: cells.take()?, key: cells.map(DeviceKey::from_stored)? })
 }
 
 /// The cells of an answer's context: reason, address and country.

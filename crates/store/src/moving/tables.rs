@@ -23,7 +23,7 @@ const fn text(name: &'static str) -> Column {
 }
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 26] = [
+pub static TABLES: [Table; 27] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -192,11 +192,14 @@ pub static TABLES: [Table; 26] = [
             text("answer_reason"),
             text("answer_address"),
             text("answer_country"),
-            text("answer_signed"),
-            bytes("answer_key"),
             id("group_sid"),
             id("ended_by"),
         ],
+    },
+    Table {
+        name: "signed_answers",
+        key: &[id("challenge_sid")],
+        rest: &[text("jws"), bytes("key")],
     },
     Table {
         name: "challenge_groups",

@@ -70,7 +70,7 @@ def test_the_server_says_that_it_is_alive(integration):
     assert "Received Access-Accept" in ask(integration, "Message-Authenticator = 0x00", kind="status")
 
 
-def test_a_stranger_gets_no_answer_and_prompts_nobody(integration):
+def test_an_unknown_client_gets_no_answer_and_prompts_nobody(integration):
     assert ask(integration, *login(), secret="wrong", patience=1) == ""
     assert ask(integration, *login()[:2], patience=1) == ""
     assert integration.pending() == []

@@ -122,10 +122,10 @@ impl fmt::Debug for IntegrationKey {
     }
 }
 
-/// What happens to a user who has no device.
+/// The treatment of a user who has no device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Strangers {
+pub enum UnknownUsers {
     /// They are denied.
     #[default]
     Deny,
@@ -133,7 +133,7 @@ pub enum Strangers {
     Enrol,
 }
 
-impl Strangers {
+impl UnknownUsers {
     /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -143,7 +143,7 @@ impl Strangers {
     }
 }
 
-impl FromStr for Strangers {
+impl FromStr for UnknownUsers {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
@@ -226,13 +226,13 @@ impl FromStr for MessageAuthenticator {
 pub struct IntegrationSettings {
     /// A name, which prompts show.
     pub friendly_name: FriendlyName,
-    /// Who a user name is.
+    /// The identity of a user name.
     #[serde(default)]
     pub users: UserMapping,
-    /// What happens to users without a device.
+    /// The treatment of users without a device.
     #[serde(default)]
-    pub strangers: Strangers,
-    /// What an approval must show; `None`: as the service says.
+    pub unknown_users: UnknownUsers,
+    /// The presence proofs of an approval; `None`: those of the service.
     #[serde(default)]
     pub presence: Option<PresenceList>,
     /// Where requests may come from.
@@ -262,7 +262,7 @@ impl IntegrationSettings {
         Self {
             friendly_name,
             users: UserMapping::default(),
-            strangers: Strangers::default(),
+            unknown_users: UnknownUsers::default(),
             presence: None,
             networks: SourceNetworks::default(),
             prompt_seconds: prompt_seconds(),
@@ -299,7 +299,7 @@ pub struct Integration {
     pub key: IntegrationKey,
     /// The secret that its client shares with this server.
     pub secret: Sealed,
-    /// What an application can change.
+    /// The settings that an application can change.
     pub settings: IntegrationSettings,
     /// When it was created.
     pub created_at: Instant,

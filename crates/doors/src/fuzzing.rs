@@ -23,7 +23,7 @@ pub fn is_duo_authorization(bytes: &[u8]) -> bool {
     Credentials::of(&headers).is_ok()
 }
 
-/// The name of a login, made anew; `None` if the holder of `secret` got no such name.
+/// The name of a login, computed again; `None` if the holder of `secret` got no such name.
 pub fn duo_transaction(name: &str, secret: &str) -> Option<String> {
     let secret = Secret::new(secret);
     Transaction::read(name, &secret).map(|read| read.name(&secret))

@@ -3,4 +3,5 @@
 
 pub mod duo;
 pub mod fuzzing;
+mod person;
 pub mod radius;

@@ -2,7 +2,7 @@
 //!
 //! An entry is a `tracing` event of the target [`TARGET`], with the fields `event`, `outcome`, `address`, `via`, `account`,
 //! `operator`, `subject` and `reason`. Unknown fields are absent. Every field is a fixed word, a SID, an address or the name of an
-//! operator. No text of a caller is repeated, so no entry holds a secret or can be forged. What a person at the console does is
+//! operator. No text of a caller is repeated, so no entry holds a secret or can be forged. Actions of a person at the console are
 //! kept in the audit trail as well. The subscriber limits the number of entries per event and address.
 
 use std::fmt::{self, Display};
@@ -21,6 +21,8 @@ pub enum Via {
     Http,
     /// The stream of a device.
     Stream,
+    /// A RADIUS client. The address of a datagram can be forged.
+    Radius,
     /// The command line, or the server itself when it starts.
     Command,
 }
@@ -30,6 +32,7 @@ impl Via {
         match self {
             Self::Http => "http",
             Self::Stream => "stream",
+            Self::Radius => "radius",
             Self::Command => "command",
         }
     }
@@ -79,7 +82,7 @@ impl Acting {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
-    /// What was noted since the last call.
+    /// Takes the entries since the last call.
     pub(crate) fn take(&self) -> Vec<Noted> {
         std::mem::take(&mut *self.noted.lock().unwrap_or_else(PoisonError::into_inner))
     }

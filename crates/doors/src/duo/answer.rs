@@ -1,4 +1,4 @@
-//! What became of a login, in the words of the protocol and in ours for the person.
+//! The outcome of a login: the protocol's word, and a message for the person.
 
 use super::call::Dialect;
 use super::document::Document;
@@ -89,7 +89,7 @@ impl Status {
         }
     }
 
-    /// What the person reads.
+    /// The message for the person.
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::Pushed => "A prompt was sent to your device.",

@@ -5,7 +5,6 @@ use std::time::Duration;
 use countersign_domain::presence::PresenceNumber;
 use countersign_domain::presence_choice::PresenceWish;
 use countersign_domain::service_protection::PresenceMode;
-use countersign_domain::sid::FactorSid;
 use countersign_domain::time::Instant;
 use countersign_verify::challenge_groups::Devices;
 
@@ -13,14 +12,12 @@ use super::answer::Status;
 use super::details;
 use super::door::DuoDoor;
 use super::failure::Failure;
-use super::person::{Person, refusal};
 use super::signed::Signed;
 use super::transaction::Transaction;
+use super::user::refusal;
+use crate::person::Person;
 
-/// The most TOTP factors that a code is tried with.
-const CODES: usize = 4;
-
-/// What an approval through an integration must show: as it says, otherwise as its service says.
+/// The presence proofs of an approval through an integration: its own, otherwise its service's.
 ///
 /// # Errors
 /// The service cannot be read.
@@ -78,11 +75,11 @@ pub(super) async fn judge_code(
     let (account, service) = signed.place();
     let expires_at = end_of_prompt(door, signed);
     let mut refused = Status::NoDevice;
-    for (factor, _) in person.codes.iter().take(CODES) {
+    for factor in person.code_factors() {
         let wish = PresenceWish::default();
         let mut new = details::challenge(&door.verify, signed, expires_at, wish)?;
         new.code = Some(code.to_owned());
-        let (identity, factor): (_, FactorSid) = (&person.identity, *factor);
+        let identity = &person.identity;
         match door.verify.create_challenge(account, service, identity, factor, new).await {
             Ok(challenge) => return Ok(Transaction::Coded(identity.clone(), challenge.sid)),
             Err(countersign_verify::VerifyError::Parameter(..)) => refused = Status::WrongCode,

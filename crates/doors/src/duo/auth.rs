@@ -9,15 +9,16 @@ use super::choice::{Choice, Choices};
 use super::document::Document;
 use super::door::DuoDoor;
 use super::failure::Failure;
-use super::person::{self, Found, Person};
 use super::signed::Signed;
 use super::status;
 use super::transaction::Transaction;
+use super::user::{self, Found};
+use crate::person::Person;
 
 /// Longer than any prompt lives.
 const TO_THE_END: Duration = Duration::from_secs(20 * 60);
 
-/// What a client wants done.
+/// The wish of a client.
 enum Wish<'a> {
     /// All devices, or one of them.
     Push(Option<&'a str>),
@@ -25,7 +26,7 @@ enum Wish<'a> {
     Code(&'a str),
     /// The word of a choice of [`Choices::prompt`], or a code.
     Named(&'a str),
-    /// What this server does not do, such as a text message.
+    /// A method that this server does not have, such as a text message.
     Other,
 }
 
@@ -60,9 +61,9 @@ async fn begin_once(door: &DuoDoor, signed: &Signed) -> Result<Transaction, Fail
 
 async fn begin(door: &DuoDoor, signed: &Signed) -> Result<Transaction, Failure> {
     let wish = wish(signed)?;
-    match person::find(&door.verify, signed).await? {
+    match user::find(&door.verify, signed).await? {
         Found::Person(person) => ask(door, signed, &person, wish).await,
-        Found::Stranger(_) => Ok(Transaction::Refused(Status::NoDevice)),
+        Found::Unknown(_) => Ok(Transaction::Refused(Status::NoDevice)),
         Found::Refused(status) => Ok(Transaction::Refused(status)),
     }
 }
@@ -78,7 +79,7 @@ fn wish(signed: &Signed) -> Result<Wish<'_>, Failure> {
         },
         ("passcode", Dialect::V2) => parameters.required("passcode").map(Wish::Code),
         ("prompt", Dialect::V2) => parameters.required("prompt").map(Wish::Named),
-        // What is typed may be empty, and is no failure of the client.
+        // An empty code is a typing error of the person, not a failure of the client.
         ("auto" | "prompt", Dialect::Rest(_)) => {
             Ok(Wish::Named(parameters.text("auto")?.unwrap_or_default()))
         }

@@ -32,7 +32,7 @@ impl Dialect {
     }
 }
 
-/// What a client asks for.
+/// The action that a client asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     /// The server's time. Needs no signature.
@@ -45,11 +45,11 @@ pub(crate) enum Action {
     Preauth,
     /// To ask a person.
     Auth,
-    /// What became of it.
+    /// The outcome of an `auth`.
     Status,
     /// A link by which a person enrols a device.
     Enroll,
-    /// What became of that.
+    /// The outcome of an `enroll`.
     EnrollStatus,
 }
 
@@ -65,7 +65,7 @@ impl Action {
 /// A call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// What is asked for.
+    /// The action.
     pub(crate) action: Action,
     /// In which version of the protocol.
     pub(crate) dialect: Dialect,

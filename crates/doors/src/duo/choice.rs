@@ -9,24 +9,24 @@ use countersign_domain::sid::FactorSid;
 use countersign_verify::challenge_groups::Devices;
 
 use super::document::{Document, Value};
-use super::person::{Device, Person};
+use crate::person::{Device, Person};
 
 /// The most devices that are offered one by one.
 const OFFERED: usize = 8;
 
-/// What a person can choose from.
+/// The choices of a person.
 #[derive(Debug)]
 pub(super) struct Choices<'a> {
     person: &'a Person,
     /// The devices that can prove what an approval must show.
     devices: Vec<&'a Device>,
-    /// What an approval must show, of what this client can do.
+    /// The presence proofs of an approval that this client can show.
     modes: Vec<PresenceMode>,
     /// The number that the client shows.
     number: Option<PresenceNumber>,
 }
 
-/// What was chosen.
+/// A choice.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Choice<'a> {
     /// To ask devices.
@@ -69,7 +69,7 @@ impl<'a> Choices<'a> {
         self.number.filter(|_| self.devices.iter().any(|device| device.takes_numbers))
     }
 
-    /// What an approval must show.
+    /// The presence proofs of an approval.
     pub(super) fn presence(&self) -> PresenceWish {
         let words: Vec<_> = self.modes.iter().map(|mode| mode.as_str()).collect();
         let modes = PresenceList::parse(&words.join(",")).unwrap_or_else(|_| PresenceList::none());
@@ -95,13 +95,8 @@ impl<'a> Choices<'a> {
 
     /// All devices.
     pub(super) fn all(&self) -> Choice<'a> {
-        if self.devices.is_empty() {
-            Choice::None
-        } else if self.devices.len() == self.person.devices.len() {
-            Choice::Push(Devices::All)
-        } else {
-            Choice::Push(Devices::Listed(self.devices.iter().map(|device| device.sid).collect()))
-        }
+        let devices = self.person.devices_to_ask(self.devices.iter().copied());
+        devices.map_or(Choice::None, Choice::Push)
     }
 
     /// One device, if it is one of them.
@@ -110,7 +105,7 @@ impl<'a> Choices<'a> {
         if is_one { Choice::Push(Devices::Listed(vec![sid])) } else { Choice::None }
     }
 
-    /// What the person reads, and the words of the choices.
+    /// The message for the person, and the words of the choices.
     pub(super) fn prompt(&self, user_name: &str) -> (String, Document) {
         let mut text = format!("Countersign login for {user_name}\n\n");
         let verified = if self.number().is_some() { "verified_" } else { "" };

@@ -1,4 +1,4 @@
-//! What a person sees of a login: the question, and where it comes from as the client says.
+//! A login as the person sees it: the question, and the origin that the client names.
 
 use countersign_domain::challenge::{Field, MAX_FIELDS};
 use countersign_domain::presence_choice::PresenceWish;
@@ -55,7 +55,7 @@ pub(super) fn challenge(
     })
 }
 
-/// What a client adds: names and values in the form of a query.
+/// The details that a client adds: names and values in the form of a query.
 fn further(pushinfo: &str) -> impl Iterator<Item = Field> {
     form_urlencoded::parse(pushinfo.as_bytes())
         .filter(|(name, value)| !name.is_empty() && !value.is_empty())

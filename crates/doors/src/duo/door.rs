@@ -1,4 +1,4 @@
-//! What all calls of the door share.
+//! The state that all calls of the door share.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Logins that are remembered, each with some 300 bytes.
 const REMEMBERED: u64 = 10_000;
 
-/// What the door needs.
+/// The dependencies of the door.
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,
@@ -20,7 +20,7 @@ pub struct Dependencies {
     pub shutdown: CancellationToken,
 }
 
-/// The door. What it remembers may be lost: it saves a prompt or a second.
+/// The door. Its memory may be lost: it only saves a prompt or a second.
 pub struct DuoDoor {
     pub(super) verify: Arc<Verify>,
     pub(super) public_url: String,

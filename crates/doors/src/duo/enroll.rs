@@ -2,7 +2,7 @@
 
 use countersign_domain::access_token::TTL;
 use countersign_domain::factor::{AnyFactor, FactorStatus};
-use countersign_domain::integration::Strangers;
+use countersign_domain::integration::UnknownUsers;
 use countersign_domain::invitation::Invitation;
 use countersign_domain::sid::AccessTokenSid;
 use countersign_domain::text::Identity;
@@ -15,9 +15,9 @@ use super::answer::Status;
 use super::document::{Document, Value};
 use super::door::DuoDoor;
 use super::failure::Failure;
-use super::person::refusal;
 use super::signed::Signed;
 use super::transaction::Transaction;
+use super::user::refusal;
 
 /// A link for a person, and what the client knows it by.
 pub(super) struct Invited {
@@ -61,12 +61,12 @@ async fn try_to_invite(
     Ok(Invited { link, sid: token.sid, until: token.expires_at() })
 }
 
-/// Makes a link for somebody whom the service does not know.
+/// Makes a link for a user whom the service does not know.
 ///
 /// # Errors
-/// The integration takes no strangers, the person is known or can have no identity, or the database cannot be reached.
+/// The integration enrols no unknown users, the person is known or can have no identity, or the database cannot be reached.
 pub(super) async fn answer(door: &DuoDoor, signed: &Signed) -> Result<Document, Failure> {
-    if signed.settings().strangers != Strangers::Enrol {
+    if signed.settings().unknown_users != UnknownUsers::Enrol {
         return Err(Failure::NotPermitted);
     }
     let name = match signed.parameters.text("username")? {

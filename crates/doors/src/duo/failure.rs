@@ -1,7 +1,7 @@
 //! The refusals of the door: a code, whose first three digits are the status, and a message.
 //!
-//! A client that is set to fail open lets a person in after any of these. What a person may not do is therefore no failure: it
-//! is an answer that denies.
+//! A client that is set to fail open lets a person in after any of these. An action that a person may not do is therefore no
+//! failure, but an answer that denies.
 
 use std::time::Duration;
 

@@ -14,13 +14,13 @@ mod door;
 mod enroll;
 mod failure;
 mod parameters;
-mod person;
 mod preauth;
 mod serve;
 mod signature;
 mod signed;
 mod status;
 mod transaction;
+mod user;
 
 pub(crate) use parameters::Parameters;
 pub(crate) use signature::Credentials;

@@ -11,7 +11,7 @@ use super::failure::Failure;
 
 /// The most parameters of a request. Clients send eleven at most.
 const MOST: usize = 64;
-/// What the signed form of names and values escapes.
+/// The bytes that the signed form of names and values escapes.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Names and values, sorted by name and then by value. Their length is bounded by that of the request.
@@ -65,7 +65,7 @@ impl Parameters {
         Ok(Self(kept))
     }
 
-    /// The form that is signed. Clients escape in different ways on the wire, so it is made anew.
+    /// The form that is signed. Clients escape in different ways on the wire, so the server builds it from the values.
     pub(crate) fn canonical(&self) -> String {
         let escape = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
         let pair = |(name, value): &(String, String)| format!("{}={}", escape(name), escape(value));

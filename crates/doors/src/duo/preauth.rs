@@ -1,6 +1,6 @@
 //! `preauth`: how a person can be asked.
 
-use countersign_domain::integration::Strangers;
+use countersign_domain::integration::UnknownUsers;
 use countersign_domain::text::Identity;
 
 use super::answer::Status;
@@ -11,9 +11,10 @@ use super::document::{Document, Value};
 use super::door::DuoDoor;
 use super::enroll;
 use super::failure::Failure;
-use super::person::{self, Found, Person};
 use super::signed::Signed;
 use super::transaction::Transaction;
+use super::user::{self, Found};
+use crate::person::Person;
 
 /// Plugins compare this text.
 const ACTIVE: &str = "Account is active";
@@ -23,12 +24,12 @@ const ACTIVE: &str = "Account is active";
 /// # Errors
 /// The request names nobody, or the database cannot be reached.
 pub(super) async fn answer(door: &DuoDoor, signed: &Signed) -> Result<Document, Failure> {
-    match person::find(&door.verify, signed).await? {
+    match user::find(&door.verify, signed).await? {
         Found::Person(person) => offer(door, signed, &person).await,
         Found::Refused(status) => Ok(refuse(signed.dialect, status)),
-        Found::Stranger(identity) => match signed.settings().strangers {
-            Strangers::Deny => Ok(refuse(signed.dialect, Status::NoDevice)),
-            Strangers::Enrol => invite(door, signed, identity).await,
+        Found::Unknown(identity) => match signed.settings().unknown_users {
+            UnknownUsers::Deny => Ok(refuse(signed.dialect, Status::NoDevice)),
+            UnknownUsers::Enrol => invite(door, signed, identity).await,
         },
     }
 }
@@ -80,7 +81,7 @@ async fn offer(door: &DuoDoor, signed: &Signed, person: &Person) -> Result<Docum
     Ok(document)
 }
 
-/// A link for somebody whom the service does not know.
+/// A link for a user whom the service does not know.
 async fn invite(door: &DuoDoor, signed: &Signed, identity: Identity) -> Result<Document, Failure> {
     let link = match enroll::invite(door, signed, identity).await? {
         Ok(invitation) => invitation.link,

@@ -68,7 +68,7 @@ pub(crate) enum Version {
     V5,
 }
 
-/// What a signature may cover.
+/// The parts of a request that a signature may cover.
 pub(crate) struct SignedRequest<'a> {
     /// The method.
     pub(crate) method: &'a str,

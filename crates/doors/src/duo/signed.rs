@@ -19,9 +19,9 @@ pub(super) struct Signed {
     pub(super) opened: Arc<OpenedIntegration>,
     /// The version of the protocol.
     pub(super) dialect: Dialect,
-    /// What the request says.
+    /// The parameters of the request.
     pub(super) parameters: Parameters,
-    /// What no other request has: its key and signature, if a date is signed.
+    /// Identifies the request: its key and signature, if a date is signed.
     pub(super) fingerprint: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Signed {
         }
     }
 
-    /// Who that is; an error for a name that nobody can have.
+    /// The identity of that name; an error for a name that nobody can have.
     ///
     /// # Errors
     /// As [`user_name`](Self::user_name).

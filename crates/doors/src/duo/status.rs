@@ -14,9 +14,9 @@ use super::answer::Status;
 use super::document::Document;
 use super::door::DuoDoor;
 use super::failure::Failure;
-use super::person::refusal;
 use super::signed::Signed;
 use super::transaction::Transaction;
+use super::user::refusal;
 
 /// How long after its end a login can still be asked about.
 const MEMORY: Duration = Duration::from_secs(5 * 60);

@@ -16,7 +16,7 @@ const LONGEST: usize = 256;
 /// Bytes of the MAC that a name carries.
 const MAC_BYTES: usize = 16;
 
-/// What a name stands for.
+/// The meaning of a transaction's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Transaction {
     /// The devices of a person were asked.
@@ -48,11 +48,11 @@ impl Transaction {
         format!("{content}.{}", HEXLOWER.encode(mac))
     }
 
-    /// What a name stands for; `None` if the holder of the secret got no such name.
+    /// The transaction of a name; `None` if the holder of the secret got no such name.
     pub(crate) fn read(name: &str, secret: &Secret) -> Option<Self> {
         let (content, _) = name.rsplit_once('.').filter(|_| name.len() <= LONGEST)?;
         let read = Self::parse(content)?;
-        // The name is made anew, so that there is one for each transaction.
+        // The name is computed again, so that each transaction has only one.
         let right = read.name(secret);
         aws_lc_rs::constant_time::verify_slices_are_equal(right.as_bytes(), name.as_bytes())
             .ok()?;

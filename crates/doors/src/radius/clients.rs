@@ -15,7 +15,7 @@ const MOST_TRIED: usize = 16;
 
 /// Why a request has no client. It is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Stranger {
+pub(super) enum ClientError {
     /// No integration has its address.
     #[error("no integration has this address")]
     Unknown,
@@ -30,11 +30,11 @@ pub(super) enum Stranger {
     Ambiguous,
 }
 
-impl Stranger {
+impl ClientError {
     /// The label in metrics.
     pub(super) const fn outcome(self) -> &'static str {
         match self {
-            Self::Unknown => "stranger",
+            Self::Unknown => "unknown",
             Self::Wrong | Self::Missing | Self::Ambiguous => "unauthenticated",
         }
     }
@@ -46,22 +46,22 @@ pub(super) fn find<'a>(
     clients: &'a [Arc<OpenedIntegration>],
     from: IpAddr,
     packet: &Packet<'_>,
-) -> Result<&'a Arc<OpenedIntegration>, Stranger> {
+) -> Result<&'a Arc<OpenedIntegration>, ClientError> {
     let prefix = |client: &OpenedIntegration| client.integration.settings.networks.holds(from);
     let mut there: Vec<_> =
         clients.iter().filter_map(|client| prefix(client).map(|size| (size, client))).collect();
     there.sort_by_key(|(size, client)| (Reverse(*size), client.integration.sid));
     there.truncate(MOST_TRIED);
-    let Some((smallest, first)) = there.first().copied() else { return Err(Stranger::Unknown) };
+    let Some((smallest, first)) = there.first().copied() else { return Err(ClientError::Unknown) };
     if packet.first(kind::MESSAGE_AUTHENTICATOR).is_some() {
         let is_of = |client: &OpenedIntegration| {
             is_authentic(packet, client.secret.expose().as_bytes()) == Some(true)
         };
         let found = there.iter().find(|(_, client)| is_of(client));
-        return found.map(|(_, client)| *client).ok_or(Stranger::Wrong);
+        return found.map(|(_, client)| *client).ok_or(ClientError::Wrong);
     }
     if there.iter().filter(|(size, _)| *size == smallest).count() > 1 {
-        return Err(Stranger::Ambiguous);
+        return Err(ClientError::Ambiguous);
     }
     let wanted = first.integration.settings.message_authenticator;
     // Without it, a proxy's state can carry a forged response (CVE-2024-3596).
@@ -69,7 +69,7 @@ pub(super) fn find<'a>(
     if wanted == MessageAuthenticator::Optional && is_safe {
         Ok(first)
     } else {
-        Err(Stranger::Missing)
+        Err(ClientError::Missing)
     }
 }
 
@@ -106,7 +106,7 @@ mod tests {
         clients: &[Arc<OpenedIntegration>],
         from: &str,
         packet: &str,
-    ) -> Result<usize, Stranger> {
+    ) -> Result<usize, ClientError> {
         let bytes = HEXLOWER.decode(packet.as_bytes()).unwrap();
         let packet = Packet::parse(&bytes).unwrap();
         let found = find(clients, from.parse().unwrap(), &packet)?;
@@ -127,9 +127,9 @@ mod tests {
             Ok(0),
             "another has a smaller network"
         );
-        assert_eq!(found(&clients[1..], "192.0.2.7", AUTHENTICATED), Err(Stranger::Wrong));
-        assert_eq!(found(&clients, "203.0.113.1", AUTHENTICATED), Err(Stranger::Unknown));
-        assert_eq!(found(&clients, "192.0.2.8", BARE), Err(Stranger::Missing));
+        assert_eq!(found(&clients[1..], "192.0.2.7", AUTHENTICATED), Err(ClientError::Wrong));
+        assert_eq!(found(&clients, "203.0.113.1", AUTHENTICATED), Err(ClientError::Unknown));
+        assert_eq!(found(&clients, "192.0.2.8", BARE), Err(ClientError::Missing));
         assert_eq!(found(&clients, "198.51.100.9", BARE), Ok(2));
     }
 
@@ -142,13 +142,13 @@ mod tests {
             client(&make, "192.0.2.0/24", "other", Optional),
             client(&make, "192.0.2.7", "third", Optional),
         ];
-        assert_eq!(found(&clients, "192.0.2.8", BARE), Err(Stranger::Ambiguous));
+        assert_eq!(found(&clients, "192.0.2.8", BARE), Err(ClientError::Ambiguous));
         assert_eq!(found(&clients, "192.0.2.7", BARE), Ok(2), "the smallest network");
         let mut proxied = HEXLOWER.decode(BARE.as_bytes()).unwrap();
         proxied.extend([kind::PROXY_STATE, 3, 1]);
         proxied[3] += 3;
         let packet = Packet::parse(&proxied).unwrap();
         let refused = find(&clients[..1], "192.0.2.8".parse().unwrap(), &packet);
-        assert_eq!(refused.err(), Some(Stranger::Missing));
+        assert_eq!(refused.err(), Some(ClientError::Missing));
     }
 }

@@ -1,4 +1,4 @@
-//! What all requests of the door share.
+//! The state that all requests of the door share.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +21,7 @@ const AT_ONCE: usize = 4_096;
 /// Persons whose logins begin one after the other.
 const STARTING: u64 = 10_000;
 
-/// What the door needs.
+/// The dependencies of the door.
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,
@@ -31,7 +31,7 @@ pub struct Dependencies {
     pub shutdown: CancellationToken,
 }
 
-/// The door. What it remembers may be lost: it saves a prompt.
+/// The door. Its memory may be lost: it only saves a prompt.
 pub struct RadiusDoor {
     pub(super) verify: Arc<Verify>,
     pub(super) clock: Arc<dyn Clock>,
@@ -44,7 +44,7 @@ pub struct RadiusDoor {
     starting: Cache<(IntegrationSid, Identity), Arc<Mutex<()>>>,
 }
 
-/// What a repeated request has in common with the first: source, id and authenticator.
+/// Identifies a request and its repetitions: source, id and authenticator.
 pub(super) type Fingerprint = (std::net::SocketAddr, u8, [u8; 16]);
 
 impl RadiusDoor {
@@ -62,7 +62,7 @@ impl RadiusDoor {
         }
     }
 
-    /// What a login of a person holds while it looks for its prompt.
+    /// The lock that a login of a person holds while it looks for its prompt.
     pub(super) fn start_of(&self, client: &Client, identity: &Identity) -> Arc<Mutex<()>> {
         self.starting.get_with((client.0.integration.sid, identity.clone()), Arc::default)
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_domain::integration::IntegrationKind;
+use countersign_verify::security::{self, Event, Origin, Via};
 use metrics::counter;
 use tokio::net::UdpSocket;
 use tokio_util::task::TaskTracker;
 
-use super::clients::find;
+use super::clients::{ClientError, find};
 use super::door::{Client, RadiusDoor};
 use super::packet::{MOST, Packet, code};
 use super::request::{AccessRequest, Unusable};
@@ -19,7 +20,7 @@ use super::response::Response;
 /// How long the socket rests after an error.
 const REST: Duration = Duration::from_millis(100);
 
-/// What came of a datagram: the label of a metric, and what is sent back.
+/// The outcome of a datagram: the label of a metric, and the response.
 type Outcome = (&'static str, Option<Bytes>);
 
 impl RadiusDoor {
@@ -48,7 +49,9 @@ impl RadiusDoor {
             let (door, socket) = (Arc::clone(&self), Arc::clone(&socket));
             let datagram = Bytes::copy_from_slice(&buffer[..length]);
             tasks.spawn(async move {
-                let (outcome, response) = door.answer(&datagram, from).await;
+                let origin = Origin { address: Some(from.ip()), via: Via::Radius };
+                let answer = door.answer(&datagram, from);
+                let (outcome, response) = security::from(origin, answer).await;
                 count(outcome);
                 if let Some(response) = response
                     && let Err(error) = socket.send_to(&response, from).await
@@ -75,11 +78,14 @@ impl RadiusDoor {
         };
         let client = match find(&clients, from.ip(), &packet) {
             Ok(found) => Client(Arc::clone(found)),
-            Err(why) => return ignored(why.outcome(), from, &why),
+            Err(why) => return refused(why.outcome(), None, &why),
         };
         match self.verify.is_integration_usable(&client.0).await {
             Ok(true) => {}
-            Ok(false) => return ignored("stranger", from, &"its account or service is closed"),
+            Ok(false) => {
+                let why = "the account or the service of its integration is closed";
+                return refused(ClientError::Unknown.outcome(), Some(&client), &why);
+            }
             Err(error) => return ignored("unavailable", from, &error),
         }
         let secret = client.secret().expose().as_bytes();
@@ -119,7 +125,11 @@ impl RadiusDoor {
         let response = match AccessRequest::read(packet, secret) {
             Ok(request) => self.login(client, &request).await,
             Err(Unusable::Refused(why)) => Ok(Response::reject(why)),
-            Err(Unusable::Ignored(why)) => return ignored("unauthenticated", from, &why),
+            Err(Unusable::WrongSecret) => {
+                let why = "its password is no text: the secrets may differ";
+                return refused(ClientError::Wrong.outcome(), Some(client), &why);
+            }
+            Err(Unusable::Ignored(why)) => return ignored("malformed", from, &why),
         };
         match response {
             Ok(response) => (response.outcome(), Some(response.seal(packet, secret))),
@@ -132,6 +142,16 @@ fn count(outcome: &'static str) {
     counter!("countersign_radius_requests_total", "outcome" => outcome).increment(1);
 }
 
+/// Leaves a request without a response, because its client is not known or not authentic.
+fn refused(outcome: &'static str, client: Option<&Client>, why: &dyn std::fmt::Display) -> Outcome {
+    let integration = client.map(|client| &client.0.integration);
+    let sid = integration.map(|integration| integration.sid);
+    let subject = sid.as_ref().map(|sid| sid as &dyn std::fmt::Display);
+    security::refused(Event::Credentials, integration.map(|it| it.account), subject, why);
+    (outcome, None)
+}
+
+/// Leaves a request without a response for another reason.
 fn ignored(outcome: &'static str, from: SocketAddr, why: &dyn std::fmt::Display) -> Outcome {
     tracing::warn!(address = %from.ip(), outcome, "a RADIUS request is not answered: {why}");
     (outcome, None)

@@ -15,10 +15,10 @@ use countersign_verify::challenges::NewChallenge;
 use countersign_verify::{VerifyError, VerifyResult};
 
 use super::door::{Client, RadiusDoor};
-use super::person::Person;
 use super::request::{AccessRequest, Typed};
 use super::response::Response;
 use super::state;
+use crate::person::Person;
 
 /// Longer than any prompt lives.
 const TO_THE_END: Duration = Duration::from_secs(20 * 60);
@@ -67,7 +67,7 @@ impl RadiusDoor {
         let Ok(identity) = client.0.integration.identity(&request.user_name) else {
             return Ok(Some(Response::reject(DENIED)));
         };
-        let person = Person::find(&self.verify, client, identity).await?;
+        let person = Person::find(&self.verify, client.place(), identity).await?;
         if let Typed::Code(code) = &request.typed
             && !person.codes.is_empty()
         {
@@ -183,7 +183,7 @@ impl RadiusDoor {
         }))
     }
 
-    /// What the person sees.
+    /// The challenge as the person sees it.
     fn question(
         &self,
         client: &Client,
@@ -223,10 +223,10 @@ impl RadiusDoor {
         code: &Secret,
     ) -> VerifyResult<Response> {
         let (account, service) = client.place();
-        for factor in &person.codes {
+        for factor in person.code_factors() {
             let mut new = self.question(client, request, PresenceWish::default(), None);
             new.code = Some(code.expose().to_owned());
-            let (identity, factor) = (&person.identity, *factor);
+            let identity = &person.identity;
             match self.verify.create_challenge(account, service, identity, factor, new).await {
                 Ok(challenge)
                     if challenge.status(self.verify.now()) == ChallengeStatus::Approved =>

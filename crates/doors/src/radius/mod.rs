@@ -7,7 +7,6 @@ mod door;
 mod listener;
 mod login;
 mod packet;
-mod person;
 mod request;
 mod response;
 mod running;

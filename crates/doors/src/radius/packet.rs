@@ -12,7 +12,7 @@ pub(super) enum Malformed {
     #[error("its length is wrong")]
     Length,
     /// An attribute has no length, or goes beyond the packet.
-    #[error("an attribute goes beyond it")]
+    #[error("an attribute is longer than the packet")]
     Attribute,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Attribute<'a> {
 /// A packet whose attributes fill it exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Packet<'a> {
-    /// What it is.
+    /// Its kind.
     pub(super) code: u8,
     /// By which the client tells its requests apart.
     pub(super) id: u8,

@@ -1,4 +1,4 @@
-//! What a client asks for whom.
+//! A client's request for the access of a user.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,7 +11,7 @@ use super::sums::uncovered;
 /// The most bytes of proxies' states that fit into every response.
 const MOST_PROXY_STATE: usize = 3_000;
 
-/// What the person typed where the client asks for a password. Passwords are not kept: the client has checked them, or nobody does.
+/// The text that the person typed where the client asks for a password. Passwords are not kept: the client has checked them, or nobody does.
 #[derive(Debug, Clone)]
 pub(super) enum Typed {
     /// 6 to 8 digits.
@@ -25,7 +25,7 @@ pub(super) enum Typed {
 pub(super) struct AccessRequest {
     /// The user name.
     pub(super) user_name: String,
-    /// What was typed.
+    /// The typed text.
     pub(super) typed: Typed,
     /// The state of the response that this request follows.
     pub(super) state: Option<Vec<u8>>,
@@ -40,7 +40,9 @@ pub(super) struct AccessRequest {
 pub(super) enum Unusable {
     /// It names nobody, or has another kind of password: it is refused.
     Refused(&'static str),
-    /// It is most likely under another secret, or cannot be answered: it is not.
+    /// Its password is no text, most likely because it is covered by another secret. It gets no response.
+    WrongSecret,
+    /// It cannot be answered.
     Ignored(&'static str),
 }
 
@@ -61,8 +63,7 @@ impl AccessRequest {
             None => state.as_ref().map(|_| Zeroizing::default()),
         };
         let password = password.ok_or(Unusable::Refused("Only PAP passwords are supported"))?;
-        let password = str::from_utf8(&password)
-            .map_err(|_| Unusable::Ignored("the password is no text: the secret may be wrong"))?;
+        let password = str::from_utf8(&password).map_err(|_| Unusable::WrongSecret)?;
         let is_code = (6..=8).contains(&password.len())
             && password.bytes().all(|digit| digit.is_ascii_digit());
         let typed = if is_code { Typed::Code(Secret::new(password)) } else { Typed::Other };
@@ -169,19 +170,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_request_is_refused_or_ignored() {
+    fn an_unusable_request_is_refused_or_gets_no_response() {
         let password = covered(b"s3cret");
         let no_text = covered(&[0xff, 0xfe]);
-        for (attributes, refused) in [
-            (vec![(kind::USER_PASSWORD, &password[..])], true),
-            (vec![(kind::USER_NAME, &b"ann"[..])], true),
-            (vec![(kind::USER_NAME, &b"\xff"[..]), (kind::USER_PASSWORD, &password[..])], true),
-            (vec![(kind::USER_NAME, &b"ann"[..]), (kind::USER_PASSWORD, &b"short"[..])], true),
-            (vec![(kind::USER_NAME, &b"ann"[..]), (kind::USER_PASSWORD, &no_text[..])], false),
+        for attributes in [
+            vec![(kind::USER_PASSWORD, &password[..])],
+            vec![(kind::USER_NAME, &b"ann"[..])],
+            vec![(kind::USER_NAME, &b"\xff"[..]), (kind::USER_PASSWORD, &password[..])],
+            vec![(kind::USER_NAME, &b"ann"[..]), (kind::USER_PASSWORD, &b"short"[..])],
         ] {
             let unusable = read(&attributes).unwrap_err();
-            assert_eq!(matches!(unusable, Unusable::Refused(_)), refused, "{attributes:?}");
+            assert!(matches!(unusable, Unusable::Refused(_)), "{attributes:?}");
         }
+        let other_secret = [(kind::USER_NAME, &b"ann"[..]), (kind::USER_PASSWORD, &no_text[..])];
+        assert_eq!(read(&other_secret).err(), Some(Unusable::WrongSecret));
         let state = [7; 253];
         let mut many = vec![(kind::USER_NAME, &b"ann"[..]), (kind::USER_PASSWORD, &password[..])];
         many.extend([(kind::PROXY_STATE, &state[..]); 12]);

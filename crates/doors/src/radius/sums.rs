@@ -1,4 +1,4 @@
-//! What a shared secret does to a packet: sums that show who made it, and the password under a pad (RFC 2865, section 5.2; RFC 3579,
+//! The uses of a shared secret on a packet: sums that authenticate it, and the password under a pad (RFC 2865, section 5.2; RFC 3579,
 //! section 3.2). The protocol demands MD5.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};

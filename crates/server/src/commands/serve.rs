@@ -79,6 +79,9 @@ pub(super) async fn run(
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "the operator's listener serves health, readiness and metrics");
     }
+    if let Some(address) = server.radius_address {
+        tracing::info!(%address, "the RADIUS listener is open");
+    }
     if let Some(fault) = push::web_push_fault(&config)? {
         tracing::warn!("{fault}");
     }

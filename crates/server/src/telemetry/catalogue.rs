@@ -67,7 +67,7 @@ const RADIUS: &[&str] = &[
     "alive",
     "repeated",
     "malformed",
-    "stranger",
+    "unknown",
     "unauthenticated",
     "busy",
     "unavailable",

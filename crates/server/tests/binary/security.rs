@@ -6,7 +6,7 @@ use countersign_phone::{DenialReason, Phone, ServerOptions, jwt, system_time};
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
-use crate::support::{ACCOUNT, Application, Stage, TOKEN, client, signal};
+use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, signal};
 
 /// Another account's SID, which nobody has.
 const NOBODY: &str = "AC00000000000000000000000000000002";
@@ -214,6 +214,51 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         shown.chain(BY_COMMANDS.map(|(_, event)| event)).chain(ELSEWHERE).collect();
     let all: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
     assert_eq!(shown, all, "a new event needs a row above");
+}
+
+/// A RADIUS request of the user `ann` with a Message-Authenticator under the secret `testing123`.
+const RADIUS_REQUEST: &[u8] =
+    b"\x01\x36\x00\x3d\xdf\x04\x33\x41\x24\x84\x45\x6a\xa3\x59\x83\xc6\x3f\x9e\xfc\x0d\
+    \x01\x05\x61\x6e\x6e\x02\x12\xaf\xf2\x1f\xd1\x49\x3b\xdd\x77\x50\xbe\x42\xb7\x72\xe9\x7c\xde\
+    \x50\x12\xa0\x05\xfc\x08\xb0\xe1\xed\x98\x40\x16\xa3\x35\xa0\xf5\x9e\x3e";
+
+/// Starts a server with a RADIUS listener and sends it a request of an unknown client, then one under a wrong secret.
+pub async fn refuse_radius_clients(stage: &Stage, format: &str) -> Running {
+    let log = format!("log.format={format}");
+    let running = stage.serve(&["--set", &log, "--set", "radius.address=127.0.0.1:0"]).await;
+    running.says("the RADIUS listener is open").await;
+    let said = running.stderr();
+    let line = said.lines().find(|line| line.contains("the RADIUS listener is open"));
+    let port = line.expect("a line").split("127.0.0.1:").nth(1).expect("an address");
+    let port: String = port.chars().take_while(char::is_ascii_digit).collect();
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+    socket.connect(format!("127.0.0.1:{port}")).await.expect("an address");
+    socket.send(RADIUS_REQUEST).await.expect("it is sent");
+    running.says("no integration has this address").await;
+    let application = Application::of(&running);
+    let service = application.create("/v2/Services", &[("FriendlyName", "owls")]).await;
+    let path = format!("/v2/Services/{}/Integrations", service["sid"].as_str().expect("a SID"));
+    let form = [("FriendlyName", "vpn"), ("Kind", "radius"), ("Networks", "127.0.0.1")];
+    application.create(&path, &form).await;
+    socket.send(RADIUS_REQUEST).await.expect("it is sent");
+    running.says("its Message-Authenticator is wrong").await;
+    running
+}
+
+#[tokio::test]
+async fn a_radius_client_that_is_unknown_or_has_a_wrong_secret_leaves_a_line() {
+    let stage = Stage::with_account();
+    let log = refuse_radius_clients(&stage, "json").await.stop().await.stderr;
+    let lines: Vec<_> =
+        lines(&log).into_iter().filter(|line| line["event"] == "credentials").collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    for (line, reason) in
+        lines.iter().zip(["no integration has this address", "the secrets differ"])
+    {
+        assert_eq!((&line["outcome"], &line["via"]), (&"failure".into(), &"radius".into()));
+        assert_eq!((&line["address"], &line["level"]), (&"127.0.0.1".into(), &"WARN".into()));
+        assert!(line["reason"].as_str().is_some_and(|text| text.contains(reason)), "{line:?}");
+    }
 }
 
 #[tokio::test]

@@ -180,7 +180,7 @@ async fn a_code_in_place_of_a_password_counts_once() {
 }
 
 #[tokio::test]
-async fn strangers_get_no_answer_and_prompt_nobody() {
+async fn unknown_clients_get_no_answer_and_prompt_nobody() {
     let app = start().await;
     let mut gateway = Gateway::of(&app, &[]).await;
     let phone = app.enrol_phone(ANN).await;

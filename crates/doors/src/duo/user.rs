@@ -1,44 +1,20 @@
-//! The person of a login, as far as a login must know them.
+//! The user that a request names.
 
-use countersign_domain::factor::{AnyFactor, FactorStatus};
-use countersign_domain::sid::FactorSid;
-use countersign_domain::text::{FriendlyName, Identity};
-use countersign_store::PageQuery;
+use countersign_domain::text::Identity;
 use countersign_verify::{Verify, VerifyError};
 
 use super::answer::Status;
 use super::failure::Failure;
 use super::signed::Signed;
+use crate::person::Person;
 
-/// More factors than a person can have.
-const ALL: u16 = 1_000;
-
-/// A device that shows prompts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Device {
-    pub(super) sid: FactorSid,
-    pub(super) name: FriendlyName,
-    /// Whether it asks for the number of a prompt.
-    pub(super) takes_numbers: bool,
-}
-
-/// A person with devices.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Person {
-    pub(super) identity: Identity,
-    /// The verified devices that show prompts.
-    pub(super) devices: Vec<Device>,
-    /// The verified factors whose codes the person types.
-    pub(super) codes: Vec<(FactorSid, FriendlyName)>,
-}
-
-/// Who a user name is.
+/// The person behind a user name.
 #[derive(Debug)]
 pub(super) enum Found {
     /// A person who can be asked.
     Person(Person),
-    /// The service knows nobody of this identity.
-    Stranger(Identity),
+    /// The service has no person of this identity.
+    Unknown(Identity),
     /// A person who cannot be asked now, or a name that nobody can have.
     Refused(Status),
 }
@@ -50,16 +26,15 @@ pub(super) enum Found {
 pub(super) async fn find(verify: &Verify, signed: &Signed) -> Result<Found, Failure> {
     let (account, service) = signed.place();
     let Ok(identity) = signed.identity()? else { return Ok(Found::Refused(Status::NoDevice)) };
-    let factors = match verify.factors(account, service, &identity, PageQuery::first(ALL)).await {
-        Ok(page) => page.items,
-        Err(VerifyError::NotFound) => return Ok(Found::Stranger(identity)),
+    let person = match Person::find(verify, signed.place(), identity.clone()).await {
+        Ok(person) => person,
+        Err(VerifyError::NotFound) => return Ok(Found::Unknown(identity)),
         Err(error) => return refusal(&error).map(Found::Refused),
     };
     let protection = match verify.protection(account, service, &identity).await {
         Ok(protection) => protection,
         Err(error) => return refusal(&error).map(Found::Refused),
     };
-    let person = Person::of(identity, factors);
     Ok(if protection.pause.is_some() {
         Found::Refused(Status::LockedOut)
     } else if person.devices.is_empty() && person.codes.is_empty() {
@@ -67,29 +42,6 @@ pub(super) async fn find(verify: &Verify, signed: &Signed) -> Result<Found, Fail
     } else {
         Found::Person(person)
     })
-}
-
-impl Person {
-    fn of(identity: Identity, factors: Vec<AnyFactor>) -> Self {
-        let (mut devices, mut codes) = (Vec::new(), Vec::new());
-        for factor in factors {
-            match factor {
-                AnyFactor::Push(factor) if factor.status == FactorStatus::Verified => {
-                    let takes_numbers = factor.takes_numbers;
-                    devices.push(Device {
-                        sid: factor.sid,
-                        name: factor.friendly_name,
-                        takes_numbers,
-                    });
-                }
-                AnyFactor::Totp(factor) if factor.status == FactorStatus::Verified => {
-                    codes.push((factor.sid, factor.friendly_name));
-                }
-                AnyFactor::Push(_) | AnyFactor::Totp(_) => {}
-            }
-        }
-        Self { identity, devices, codes }
-    }
 }
 
 /// How a login ends that a use case refuses. Only what is not about the person is a failure, since a client may let people in
@@ -124,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_is_about_the_person_denies() {
+    fn a_refusal_that_is_about_the_person_denies() {
         for (error, status) in [
             (VerifyError::TooManyInARow(Duration::ZERO), Status::LockedOut),
             (VerifyError::Paused(PauseReason::Reported), Status::LockedOut),

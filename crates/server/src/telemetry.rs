@@ -128,30 +128,14 @@ fn bounded<S>(wanted: impl Filter<S>) -> impl Filter<S> {
     wanted.and(filter_fn(may_be_logged).with_max_level_hint(Level::TRACE))
 }
 
-/// Our own crates. At no level do they log a secret, a token, or the text of a challenge.
-const OURS: [&str; 15] = [
-    "countersign",
-    "countersign_api",
-    "countersign_bus",
-    "countersign_console",
-    "countersign_delivery",
-    "countersign_domain",
-    "countersign_phone",
-    "countersign_providers",
-    "countersign_server",
-    "countersign_standins",
-    "countersign_store",
-    "countersign_store_postgres",
-    "countersign_store_sqlite",
-    "countersign_verify",
-    "countersign_web",
-];
-
-/// Whether a line may be logged. Below `info` only our own crates log, whatever the filter says: libraries print
-/// their payloads there, such as statement parameters and request headers.
+/// Whether a line may be logged. Below `warn` only our own crates log, whatever the filter says: at no level do they log a
+/// secret, a token, or the text of a challenge. Libraries print their payloads there, such as statement parameters, request
+/// headers and the notices of a database.
 fn may_be_logged(what: &Metadata<'_>) -> bool {
     let of_crate = what.target().split("::").next().unwrap_or_default();
-    *what.level() <= Level::INFO || OURS.contains(&of_crate)
+    *what.level() <= Level::WARN
+        || of_crate == "countersign"
+        || of_crate.starts_with("countersign_")
 }
 
 /// The interval at which histograms are compacted; otherwise they would grow.
@@ -198,7 +182,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn below_info_only_our_own_crates_are_logged() {
+    fn below_warn_only_our_own_crates_are_logged() {
         let lines = tracing_subscriber::fmt::layer().with_writer(std::io::sink);
         let lines = lines.with_filter(bounded(filter("trace").unwrap()));
         let all = tracing_subscriber::registry().with(lines);
@@ -210,7 +194,10 @@ mod tests {
             }
             assert!(is_logged!("countersign_store_postgres::database", TRACE));
             assert!(is_logged!("countersign_api", DEBUG));
-            assert!(is_logged!("tokio_postgres::connection", INFO));
+            assert!(is_logged!("countersign_doors::radius::listener", DEBUG));
+            assert!(is_logged!("countersign::security", INFO));
+            assert!(is_logged!("tokio_postgres::connection", WARN));
+            assert!(!is_logged!("tokio_postgres::connection", INFO), "notices of the database");
             assert!(!is_logged!("tokio_postgres::query", DEBUG));
             assert!(!is_logged!("hyper", DEBUG) && !is_logged!("h2::codec", TRACE));
             assert!(!is_logged!("countersigner", DEBUG), "another crate");

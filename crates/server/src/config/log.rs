@@ -27,10 +27,7 @@ pub struct LogSection {
 
 impl Default for LogSection {
     fn default() -> Self {
-        Self {
-            format: LogFormat::Human,
-            filter: "info,refinery_core=warn,async_nats=off".to_owned(),
-        }
+        Self { format: LogFormat::Human, filter: "info,async_nats=off".to_owned() }
     }
 }
 

@@ -61,6 +61,19 @@ async fn a_factor_of_platform_none_gets_no_push_and_polls() {
     phone.answer(&challenge, Verdict::Denied).await.unwrap();
 }
 
+/// The other reason, `not_attempted`, is in `suspended`.
+#[tokio::test]
+async fn a_push_whose_device_never_came_ends_with_that_reason() {
+    let app = TestApp::start().await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let challenge = app.challenge(&phone, "Log in?").await;
+    app.notify(&phone, &challenge, 30).await;
+    app.pass(Duration::from_secs(31)).await;
+    let expected = ["queued device_offline", "expired device_offline"];
+    assert_eq!(app.standing(&phone, &challenge).await, expected);
+    assert_eq!(app.notifications(&phone, &challenge).await[1]["attempts"], json!([]));
+}
+
 async fn parked(app: &TestApp) -> (Phone, String) {
     let phone = app.enrol_phone("alice-0001").await;
     let challenge = app.challenge(&phone, "Log in?").await;

@@ -74,6 +74,19 @@ async fn nothing_is_pushed_until_the_account_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_push_that_was_never_attempted_ends_with_its_reason() {
+    let app = TestApp::start().await;
+    let phone = app.enrol("alice-0001", Platform::Fcm("t".repeat(140))).await;
+    let (account, verify) = (app.account.parse().unwrap(), &app.server().verify);
+    verify.suspend_account(account).await.unwrap();
+    let challenge = open(&app, &phone).await;
+    app.pass(301 * SECOND).await;
+    verify.resume_account(account).await.unwrap();
+    assert_eq!(app.standing(&phone, &challenge).await, ["expired not_attempted"]);
+    assert_eq!(app.notifications(&phone, &challenge).await[0]["attempts"], serde_json::json!([]));
+}
+
+#[tokio::test]
 async fn no_webhook_is_called_until_the_account_is_resumed() {
     let app = TestApp::start_with(&["outgoing.allow=127.0.0.0/8"]).await;
     let ear = Webhook::start(None, CommonOptions::default()).await.expect("it listens");

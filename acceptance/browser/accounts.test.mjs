@@ -59,7 +59,7 @@ describe("an account", () => {
     assert.equal(await page.getByText("The browser’s storage was cleared since").isVisible(), false);
   });
 
-  test("remembers what was answered, until that is cleared", async (t) => {
+  test("remembers answered questions, until they are cleared", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     for (const [message, button] of [
@@ -84,7 +84,7 @@ describe("an account", () => {
     assert.equal(await past.count(), 0);
   });
 
-  test("that comes or goes in one tab does so in the others", async (t) => {
+  test("that is added or removed in one tab is so in the others", async (t) => {
     const page = await visit(scene, t);
     const other = await page.context().newPage();
     await other.goto(page.home);

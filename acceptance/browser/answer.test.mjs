@@ -54,7 +54,7 @@ describe("the browser authenticator", () => {
     });
   }
 
-  test("finds what was asked while it was away", async (t) => {
+  test("shows questions that were asked while it was away", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     await page.goto("about:blank");
@@ -64,7 +64,7 @@ describe("the browser authenticator", () => {
     assert.equal(await person.outcome(sid), "approved");
   });
 
-  test("keeps its key over a reload, and nobody can get it out", async (t) => {
+  test("keeps its key over a reload, and cannot export it", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     await page.reload();

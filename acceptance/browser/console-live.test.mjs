@@ -62,7 +62,7 @@ describe("a page that follows what happens", () => {
     assert.equal(await page.evaluate(() => globalThis.line.isConnected), true);
   });
 
-  test("keeps what is selected, even where it has changed", async (t) => {
+  test("keeps the selection, even where the text has changed", async (t) => {
     const device = await visit(scene, t);
     const person = await ann(scene, device);
     const sid = await person.ask(`Is it you? ${person.identity}`);

@@ -53,7 +53,7 @@ describe("the console", () => {
     assert.equal(await focused(), "main");
   });
 
-  test("shows what happens while it happens, and says when the server is silent", async (t) => {
+  test("shows events as they happen, and says when the server is silent", async (t) => {
     const person = await ann(scene, await visit(scene, t));
     // New lines wait only where there are lines.
     await person.ask(`Is it the first, ${person.identity}?`);
@@ -140,7 +140,7 @@ describe("the console", () => {
     assert.ok(calls > before);
   });
 
-  test("shows what applications write as text, in every field, and nothing of it runs or runs out", async (t) => {
+  test("shows text of applications as text, in every field: nothing of it runs or overflows", async (t) => {
     const page = await operator(scene, t, { viewport: { width: 360, height: 740 } });
     page.on("dialog", () => assert.fail("a script ran"));
     const markup = "<img src=x onerror=alert(1)>";

@@ -6,7 +6,7 @@ import { ann, stage, visit } from "./stage.mjs";
 describe("the history", () => {
   const scene = stage();
 
-  test("has what was asked while the page was closed, and is searched by any of its words", async (t) => {
+  test("has the questions that were asked while the page was closed, and is searched by any of their words", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     await page.goto("about:blank");
@@ -46,6 +46,6 @@ describe("the history", () => {
     await page.getByRole("button", { name: "Approve", disabled: false }).click();
     assert.equal(await person.outcome(sid), "approved");
     await entries.first().waitFor();
-    assert.equal(await entries.count(), 1, "what was cleared stays so");
+    assert.equal(await entries.count(), 1, "a cleared value stays cleared");
   });
 });

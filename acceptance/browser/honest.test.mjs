@@ -7,8 +7,8 @@ import { ann, call, enrol, stage, visit } from "./stage.mjs";
 describe("an answer", () => {
   const scene = stage();
 
-  /** Ann with a question; and the fate of each answer that her page sends, in order. */
-  async function asked(t, message, ...fates) {
+  /** Ann with a question; and the outcome of each answer that her page sends, in order. */
+  async function asked(t, message, ...outcomes) {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     const sid = await person.ask(message);
@@ -16,10 +16,10 @@ describe("an answer", () => {
     const sent = [];
     await page.route(`**/Challenges/${sid}`, async (route) => {
       if (route.request().method() !== "POST") return route.continue();
-      const fate = fates[sent.length] ?? "arrives";
-      sent.push(fate);
-      if (fate === "arrives") return route.continue();
-      if (fate === "is answered into the void") await route.fetch();
+      const outcome = outcomes[sent.length] ?? "arrives";
+      sent.push(outcome);
+      if (outcome === "arrives") return route.continue();
+      if (outcome === "loses its response") await route.fetch();
       return route.abort("connectionreset");
     });
     const press = (name) => sheet.getByRole("button", { name, disabled: false }).click();
@@ -30,12 +30,12 @@ describe("an answer", () => {
     const { page, person, sid, sheet, sent, press } = await asked(
       t,
       "Lost on its way back?",
-      "is answered into the void",
+      "loses its response",
     );
     await press("Approve");
     await sheet.waitFor({ state: "hidden" });
     await page.getByText("Approved: Lost on its way back?").waitFor();
-    assert.deepEqual(sent, ["is answered into the void"], "it was looked up, not sent again");
+    assert.deepEqual(sent, ["loses its response"], "it was looked up, not sent again");
     assert.equal(await person.outcome(sid), "approved");
     assert.equal(await page.getByText("was not sent").count(), 0);
   });
@@ -58,7 +58,7 @@ describe("an answer", () => {
     assert.equal(await person.outcome(sid), "denied", "the first one that arrived counts");
   });
 
-  test("of which nothing is known is said to be so, until the server is back, also over a reload", async (t) => {
+  test("whose outcome is unknown is shown as unknown until the server is back, also over a reload", async (t) => {
     const cable = await Cable.lay();
     t.after(() => cable.cut());
     const page = await visit(scene, t, { url: cable.url });
@@ -83,7 +83,7 @@ describe("an answer", () => {
     assert.equal(await person.outcome(sid), "approved");
   });
 
-  test("that never left is said to be so", async (t) => {
+  test("that was never sent is shown as not sent", async (t) => {
     const { page, person, sid, sheet, sent, press } = await asked(t, "Offline?");
     await sheet.getByRole("button", { name: "Approve", disabled: false }).waitFor();
     await page.context().setOffline(true);

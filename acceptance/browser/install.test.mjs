@@ -1,4 +1,4 @@
-// What the page says before it asks for a permission: an iPhone needs the page on its Home Screen, Android is better with it.
+// The page's texts before it asks for a permission: an iPhone needs the page on its Home Screen, Android is better with it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { call, enrol, stage, visit } from "./stage.mjs";

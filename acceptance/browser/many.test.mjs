@@ -6,7 +6,7 @@ import { ann, call, enrol, stage, visit } from "./stage.mjs";
 describe("a question that the person did not cause", () => {
   const scene = stage();
 
-  test("is reported after a sentence that says what follows, and further ones are paused", async (t) => {
+  test("is reported after a sentence about the consequences, and further ones are paused", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
     const sid = await person.ask("Was it you?");
@@ -98,7 +98,7 @@ describe("a question to all devices of a person", () => {
     return page;
   }
 
-  test("that one of them answers goes away at the others, which say so, also later in their history", async (t) => {
+  test("that one of them answers closes at the others, which say so, also later in their history", async (t) => {
     const first = await visit(scene, t);
     const person = await ann(scene, first);
     const other = await another(t, person);

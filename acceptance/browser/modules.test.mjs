@@ -38,7 +38,7 @@ describe("the modules", () => {
     assert.ok(verify("sha256", Buffer.from(SID), publicKey, signature));
   });
 
-  test("write signatures as DER wants them", () => {
+  test("write signatures in DER", () => {
     const raw = Buffer.concat([Buffer.from("80".padEnd(64, "0"), "hex"), Buffer.from("01".padStart(64, "0"), "hex")]);
     assert.equal(Buffer.from(der(raw)).toString("hex"), `3026022100${"80".padEnd(64, "0")}020101`);
     const zeros = der(new Uint8Array(64));
@@ -64,14 +64,14 @@ describe("the modules", () => {
     assert.ok(verify("sha256", Buffer.from(`${head}.${body}`), { key: publicKey, dsaEncoding: "ieee-p1363" }, raw));
   });
 
-  test("make keys that cannot be exported, and tell the public half as the API wants it", async () => {
+  test("make keys that cannot be exported, and export the public key in the API's form", async () => {
     const { privateKey, publicKey } = await makeKey();
     assert.equal(privateKey.extractable, false);
     assert.match(publicKey, /^MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE.{88}$/);
     assert.equal(publicKey.length, 124);
   });
 
-  test("learn the server's time, and do not tremble", () => {
+  test("learn the server's time, and ignore small differences", () => {
     const clock = new Clock();
     clock.learn(new Date(Date.now() - 900).toUTCString());
     assert.ok(Math.abs(clock.now() - Date.now()) < 50);
@@ -116,7 +116,7 @@ describe("the modules", () => {
     assert.match(outlook([{ state: "unknown" }]).text, /removed at the server/);
   });
 
-  test("join the stretches of a text that were in view", () => {
+  test("join the ranges of a text that were in view", () => {
     assert.deepEqual(
       union([
         [0, 100],

@@ -31,7 +31,7 @@ describe("the name of a service", () => {
     await assert.rejects(person.factors(), /404/);
   });
 
-  test("must be known before there is anything to agree to", async (t) => {
+  test("must be known before anything can be approved", async (t) => {
     const page = await visit(scene, t);
     const person = scene.app.person();
     await page.route("**/Name", (route) => route.abort());
@@ -40,7 +40,7 @@ describe("the name of a service", () => {
     await page.unroute("**/Name");
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByRole("dialog", { name: "Answer for Harbour Bank on this device?" }).waitFor();
-    await assert.rejects(person.factors(), /404/, "nobody knew yet whom they would have answered for");
+    await assert.rejects(person.factors(), /404/, "their accounts were not known yet");
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByText("Connected while this page").waitFor();
   });

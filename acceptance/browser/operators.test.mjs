@@ -111,7 +111,7 @@ describe("an operator", () => {
     }
   });
 
-  test("is told when the role does not allow what the page offered", async (t) => {
+  test("gets a message when the role does not allow an action that the page offered", async (t) => {
     const { name, page } = await newcomer(scene, t, "admin");
     await page.goto(`${page.console}/services`);
     await page.getByLabel("Name of the new service").fill("Owl Club");

@@ -138,7 +138,7 @@ describe("the overview", () => {
     return { phone, ask };
   };
 
-  test("says that all is well, and then what is wrong, with its cause and a link to where it is mended", async (t) => {
+  test("says that all is well, and then what is wrong, with its cause and a link to the page that fixes it", async (t) => {
     const page = await operator(t);
     await page.getByText("All is well. Checked at").waitFor();
     await looks(t, "well");

@@ -13,7 +13,7 @@ describe("every page", () => {
     look = await eye();
   });
 
-  test("moves, but not for those who want no motion", async (t) => {
+  test("is animated, unless reduced motion is preferred", async (t) => {
     for (const [reducedMotion, moves] of [
       ["no-preference", true],
       ["reduce", false],

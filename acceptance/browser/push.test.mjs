@@ -233,7 +233,7 @@ describe("a push", () => {
     await page.getByRole("dialog", { name: "Quietly?" }).waitFor();
   });
 
-  test("of a question that was answered already says so quietly, and goes", async (t) => {
+  test("of a question that was already answered says so quietly, and closes", async (t) => {
     const { page, person } = await subscribed(t);
     const push = await pushing(page);
     const { sid, told } = await asked(person, "Pushed twice?");
@@ -266,7 +266,7 @@ describe("a push", () => {
     assert.equal(await page.locator(".notice.bad").count(), 0, "no alarm");
   });
 
-  test("that comes too late says that the question has expired, and goes", async (t) => {
+  test("that comes too late says that the question has expired, and closes", async (t) => {
     const { page, person } = await subscribed(t);
     const push = await pushing(page);
     const { sid, told } = await asked(person, "Pushed late?", 2);
@@ -300,7 +300,7 @@ describe("a push", () => {
     ["is no JSON", "hello"],
     ["is empty", ""],
     ["names nothing", {}],
-    ["names what cannot be", { challenge_sid: "YC1", factor_sid: 7, message: "Approve me" }],
+    ["names the invalid value", { challenge_sid: "YC1", factor_sid: 7, message: "Approve me" }],
   ]) {
     test(`that ${what} alarms nobody, and goes`, async (t) => {
       const { page } = await subscribed(t);
@@ -429,7 +429,7 @@ describe("a push", () => {
     assert.equal(await person.outcome(sid), "denied");
   });
 
-  test("for a key that is gone says what to do", async (t) => {
+  test("for a missing key says what to do", async (t) => {
     const { page } = await subscribed(t);
     const push = await pushing(page);
     await push({ challenge_sid: `YC${"1".repeat(32)}`, factor_sid: `YF${"1".repeat(32)}` });

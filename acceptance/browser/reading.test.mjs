@@ -114,7 +114,7 @@ describe("a question", () => {
     });
   }
 
-  test("lets nobody take two answers for one: they stand side by side or one below the other, of one size", async (t) => {
+  test("shows two distinct answers of one size, side by side or one below the other", async (t) => {
     for (const viewport of [
       { width: 320, height: 256 },
       { width: 1440, height: 900 },

@@ -66,7 +66,7 @@ async function code(scene, t, identity) {
 describe("an enrolment code", () => {
   const scene = stage();
 
-  test("is read by the camera, and the person enrolled", async (t) => {
+  test("is read by the camera, and enrols the person", async (t) => {
     const { identity } = scene.app.person();
     const browser = await filming(t, await film(scene.browser, await code(scene, t, identity)));
     const page = await visit({ browser }, t, { permissions: ["camera"] });
@@ -82,7 +82,7 @@ describe("an enrolment code", () => {
     if (camera) throw new Error("the camera is on still");
   });
 
-  test("that is not there leaves the camera looking, until the person pastes the link", async (t) => {
+  test("that is not in view keeps the camera on, until the person pastes the link", async (t) => {
     // The browser's default film has no code in it.
     const page = await visit({ browser: await filming(t, await film(scene.browser, await blank(scene))) }, t, {
       permissions: ["camera"],

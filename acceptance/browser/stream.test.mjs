@@ -87,7 +87,7 @@ describe("the stream", () => {
     assert.ok(pause() >= 5_000);
   });
 
-  test("comes back at once when it is woken, and gives up a link of which nothing was heard", async () => {
+  test("comes back at once when it is woken, and drops a silent connection", async () => {
     for (let time = 0; time < 6; time += 1) {
       ends(1006);
       pause();
@@ -105,7 +105,7 @@ describe("the stream", () => {
     stream.renew();
     assert.notEqual(newest(), old);
     old.onclose({ code: 1006, reason: "" });
-    assert.equal(pause(), Infinity, "what the old one says does not count any more");
+    assert.equal(pause(), Infinity, "the old one's messages have no effect");
   });
 
   test("corrects its clock once when it is refused, and then says so", async () => {

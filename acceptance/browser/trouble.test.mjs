@@ -105,7 +105,7 @@ describe("when something is wrong", () => {
     });
   }
 
-  test("a server that is away leaves the page standing, and is found again", async (t) => {
+  test("a server that is away keeps the page as it is, and is found again", async (t) => {
     const cable = await Cable.lay();
     t.after(() => cable.cut());
     const page = await visit(scene, t, { url: cable.url });
@@ -139,7 +139,7 @@ describe("when something is wrong", () => {
     await page.getByRole("heading", { name: "Answer logins" }).waitFor();
   });
 
-  test("without a WebSocket it asks every so often", async (t) => {
+  test("without a WebSocket it polls", async (t) => {
     const page = await visit(scene, t);
     await page.context().addInitScript(() => {
       globalThis.WebSocket = class extends EventTarget {

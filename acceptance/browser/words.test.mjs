@@ -69,7 +69,7 @@ describe("the words of an application", () => {
     });
   }
 
-  test("cannot turn around or hide what stands beside them", async (t) => {
+  test("cannot reverse or hide the text beside them", async (t) => {
     const page = await visit(scene, t);
     const person = scene.app.person();
     await enrol(page, await person.link());
@@ -109,7 +109,7 @@ describe("the words of an application", () => {
     assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
   });
 
-  test("as many and as long as they may be leave both answers in reach", async (t) => {
+  test("at their largest number and length leave both answers in reach", async (t) => {
     const page = await visit(scene, t, { viewport: { width: 360, height: 640 } });
     const person = scene.app.person();
     await enrol(page, await person.link());

@@ -40,11 +40,11 @@ describe("a page of another origin", () => {
     assert.equal(headers["access-control-allow-credentials"], "true");
   }
 
-  test("is asked about the client's credentials and name", () => {
+  test("may send the client's credentials and name", () => {
     assert.deepEqual(askedFor(call.headers), ["authorization", "user-agent"]);
   });
 
-  test("may make the call, says the preflight, which needs no credentials", async () => {
+  test("may make the call after a preflight without credentials", async () => {
     const answer = await preflight(url, call);
 
     assertAllows(answer, call);

@@ -22,7 +22,7 @@ describe("credentials", () => {
   const client = connect();
   const { credentials } = client.notify.v1;
 
-  test("a credential is created, fetched, listed, updated and deleted, and never tells its secret", async () => {
+  test("a credential is created, fetched, listed, updated and deleted, and never shows its secret", async () => {
     const made = await credentials.create({ type: "fcm", friendlyName: "android", secret: serviceAccount() });
 
     assert.ok(!JSON.stringify(client.httpClient.response.body).includes("PRIVATE KEY"));

@@ -39,7 +39,7 @@ describe("entities", () => {
     assert.equal(limited.length, 2);
   });
 
-  test("the page's address is one of ours", async () => {
+  test("the page's address is on this server", async () => {
     const page = await scene.service.entities.page({ pageSize: 1 });
 
     assert.ok(page.nextPageUrl.startsWith(`${server.url}/v2/Services/${scene.sid}/Entities?`), page.nextPageUrl);

@@ -60,7 +60,7 @@ describe("factors", () => {
     await refused(enrol(entity, { phone }), 409, 60317);
   });
 
-  test("something else than a P-256 key is refused", async () => {
+  test("a key that is not a P-256 key is refused", async () => {
     await refused(enrol(somebody(), { "binding.publicKey": "aGVsbG8=" }), 400, 60314);
   });
 });

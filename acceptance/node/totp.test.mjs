@@ -23,7 +23,7 @@ function base32(bytes) {
 describe("factors with codes", () => {
   const scene = stage();
 
-  test("a secret of the application's own verifies and answers, each code once", async () => {
+  test("a secret that the application supplies verifies and answers, each code once", async () => {
     const entity = scene.service.entities(randomUUID());
     const secret = randomBytes(20);
     const factor = await entity.newFactors.create({

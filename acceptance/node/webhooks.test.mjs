@@ -43,7 +43,7 @@ describe("webhooks", () => {
     await refused(scene.service.webhooks.create(wrong), 400, 60306);
   });
 
-  test("the SDK knows every call for ours and refuses what was tampered with", async () => {
+  test("the SDK accepts every call of this server and refuses tampered ones", async () => {
     const { ear, calls } = await listener();
     const made = await scene.service.webhooks.create({
       friendlyName: "All",

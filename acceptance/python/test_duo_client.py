@@ -7,7 +7,7 @@ from secure import Integration
 
 @pytest.fixture(scope="module")
 def integration(secure_server):
-    return Integration(secure_server, Strangers="enrol")
+    return Integration(secure_server, UnknownUsers="enrol")
 
 
 @pytest.fixture(params=[5, 2])
@@ -59,7 +59,7 @@ def test_a_push_that_the_client_asks_about(auth, integration):
     assert (said["waiting"], said["success"], said["status"]) == (False, True, "allow")
 
 
-def test_a_stranger_is_invited(auth):
+def test_an_unknown_user_is_invited(auth):
     made = auth.enroll(username=f"new{auth.sig_version}", valid_secs=60)
     assert "/authenticator#" in made["activation_url"]
     assert auth.enroll_status(made["user_id"], made["activation_code"]) == "waiting"

@@ -1,4 +1,4 @@
-//! What strangers send, given to the code that reads it. Each function is a fuzz target; it panics if a rule is broken.
+//! Untrusted input, given to the code that reads it. Each function is a fuzz target; it panics if a rule is broken.
 //!
 //! A test of the server (`crates/server/tests/fuzz.rs`) runs every target on its seeds.
 

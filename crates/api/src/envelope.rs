@@ -189,11 +189,11 @@ fn to_be_sent(
 ) -> (Response, Option<Arc<RequestPermit>>) {
     let Some(held) = &place else { return (response, None) };
     let hint = response.body().size_hint();
-    let is_stranger = held.is_unauthenticated();
+    let is_unauthenticated = held.is_unauthenticated();
     if hint.upper().is_some_and(|most| most <= SMALL) {
-        return (response, place.filter(|_| !is_stranger));
+        return (response, place.filter(|_| !is_unauthenticated));
     }
-    let sent = if is_stranger {
+    let sent = if is_unauthenticated {
         held.begin_wait()
     } else {
         held.begin_response(
@@ -201,7 +201,7 @@ fn to_be_sent(
         )
     };
     match sent {
-        Err(overload) if is_stranger => (ApiError::from(overload).into_response(), None),
+        Err(overload) if is_unauthenticated => (ApiError::from(overload).into_response(), None),
         Err(overload) if method.is_safe() => (ApiError::from(overload).into_response(), place),
         Ok(()) | Err(_) => (response, place),
     }

@@ -313,7 +313,7 @@ impl From<OverloadError> for ApiError {
             OverloadError::Owner => Self::because(
                 &rows::TOO_MANY_REQUESTS,
                 "too many requests of this account, device or address are in work: http.requests_per_account, \
-                 http.requests_per_device, http.strangers_per_address",
+                 http.requests_per_device, http.unauthenticated_per_address",
             ),
             OverloadError::Server => Self::because(
                 &rows::UNAVAILABLE,

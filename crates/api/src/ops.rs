@@ -69,7 +69,7 @@ struct Status {
     status: &'static str,
 }
 
-/// What needs attention.
+/// The conditions that need attention.
 #[derive(Serialize)]
 struct AttentionList {
     status: &'static str,

@@ -1,5 +1,5 @@
-//! Short enrolment links: they lead a browser to the authenticator, with what the whole link holds. What they hold is in the fragment
-//! of the address there, which browsers send to no server.
+//! Short enrolment links: they lead a browser to the authenticator, with the content of the whole link. The content stands in the
+//! fragment of the address there, which browsers send to no server.
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};

@@ -52,7 +52,7 @@ async function introduce(asked) {
   }
 }
 
-/** What an account of the link would look like. */
+/** The account that a link would add. */
 function looks({ service, shown }) {
   return { ...shown, serviceSid: service, factorSid: service };
 }

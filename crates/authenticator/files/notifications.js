@@ -115,7 +115,7 @@ export async function show(registration, told, images) {
   return left <= LONGEST_WATCH ? vanish(registration, tag, left) : undefined;
 }
 
-/** Who asked, when, and until when it can be answered, as far as that is known. */
+/** The service that asked, the time, and the end of the challenge, as far as they are known. */
 function bodyOf({ name, askedAt, expiresAt, place }) {
   const asked = askedAt ? "notification.asked_at" : "notification.asked";
   const who = name ? say(asked, { name: plain(name), time: askedAt && date(askedAt, TIME) }) : "";

@@ -234,7 +234,7 @@ function withReason({ body, headers }) {
   return { ...body, status_reason: headers.get("Countersign-Status-Reason") };
 }
 
-/** What a person is shown of a service, `{ name, logo }`, and whether its approvals need `verification`. */
+/** The parts of a service that a person sees, `{ name, logo }`, and whether its approvals need `verification`. */
 function asShown({ body }) {
   const { label, friendly_name, logo_url, user_verification } = body;
   return { name: label ?? friendly_name, logo: logo_url?.split("/").pop(), verification: user_verification === "required" };

@@ -54,7 +54,7 @@ async fn count_all(
     let population = Arc::new(Population::enrol(server, account, number).await?);
     let challenges = population.challenge(server, number).await?;
     let notify = challenges.notify(server, TTL).wire.clone();
-    // Whatever happens once is not counted.
+    // Work that happens once is not counted.
     each(server.target, notify.clone(), 201, 1).await?;
 
     let mut counting = instrument.begin(server.target.pid, folder)?;
@@ -63,7 +63,7 @@ async fn count_all(
 
     let mut fleet = Fleet::new();
     fleet.connect(server, &population, 0..number).await?;
-    // What waited for the devices arrives first.
+    // Prompts that waited for the devices arrive first.
     fleet.settle(number, PATIENCE).await;
     fleet.take();
     counting = instrument.begin(server.target.pid, folder)?;
@@ -117,7 +117,7 @@ fn compare(recorded: &Recorded, counted: &Recorded) -> (Vec<String>, Vec<String>
                     .push(format!("{name}: {what} rose from {before:.1} to {now:.1} per request"));
             } else if *now < before * (1.0 - TOLERANCE) {
                 notes.push(format!(
-                    "{name}: {what} fell from {before:.1} to {now:.1}: record them anew"
+                    "{name}: {what} fell from {before:.1} to {now:.1}: record them again"
                 ));
             }
         }

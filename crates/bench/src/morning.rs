@@ -31,7 +31,7 @@ const PART: &str = "morning";
 const AWAY: usize = 5;
 /// Of a hundred answers: denials.
 const DENIALS: u64 = 2;
-/// Of a hundred answers: those after which the device connects anew.
+/// Of a hundred answers: those after which the device connects again.
 const RECONNECTIONS: u64 = 10;
 /// The mean time to answer: nine in ten within 20 s, if it is exponential.
 const THOUGHT: Duration = Duration::from_millis(8_686);
@@ -39,7 +39,7 @@ const THOUGHT: Duration = Duration::from_millis(8_686);
 const THOUGHT_MAX: Duration = Duration::from_secs(60);
 /// Connections that devices answer through.
 const ANSWERERS: usize = 32;
-/// A connection that was not used for so long is opened anew: the server closes idle ones.
+/// A connection that was not used for so long is opened again: the server closes idle ones.
 const IDLE: Duration = Duration::from_secs(2);
 /// Devices that connect at the same time, below the server's limit per address.
 const CONNECTING: usize = 12;
@@ -290,7 +290,7 @@ async fn measure(bench: &mut Bench, stage: &Stage, rate: f64) -> Result<()> {
 fn account_for(bench: &mut Bench, name: &str, outcome: &Outcome, repeated: u64) {
     for (count, what) in [
         (outcome.not_shown, "not shown"),
-        (outcome.not_told, "shown and not told"),
+        (outcome.not_told, "shown without an event"),
         (repeated, "told again"),
     ] {
         if count > 0 {

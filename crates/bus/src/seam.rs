@@ -52,7 +52,7 @@ pub struct PendingOffer {
     pub reply: oneshot::Sender<OfferOutcome>,
 }
 
-/// What a socket is to write to its device.
+/// A message for a socket to write to its device.
 #[derive(Debug)]
 pub enum ToDevice {
     /// A prompt, which the device acknowledges.
@@ -77,7 +77,7 @@ pub enum Detached {
 
 /// A socket's hold on its device: while it lives, offers reach the socket. Dropping it detaches the socket.
 pub struct Attachment {
-    /// What to write. Bounded; an offer above the bound is [`OfferOutcome::Busy`].
+    /// The messages to write. Bounded; an offer above the bound is [`OfferOutcome::Busy`].
     pub messages: mpsc::Receiver<Box<ToDevice>>,
     /// Resolves when the bus detaches the socket.
     pub detached: oneshot::Receiver<Detached>,

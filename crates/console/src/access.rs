@@ -1,4 +1,4 @@
-//! Who may reach a route: nobody without the role that it needs.
+//! The roles that routes need: nobody reaches a route without its role.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -12,7 +12,7 @@ use crate::kept_form;
 use crate::session::Operator;
 use crate::state::SharedConsole;
 
-/// What a route asks of its caller.
+/// The role that a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
     /// Nothing: for visitors who are not signed in.
@@ -47,7 +47,7 @@ impl Needs {
     }
 }
 
-/// What [`admit`] knows of a route: what it needs, its method and its path.
+/// A route as [`admit`] sees it: the role that it needs, its method and its path.
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) console: SharedConsole,
@@ -57,7 +57,7 @@ pub(crate) struct Gate {
 }
 
 /// Lets a request through to its handler if the operator has the role. Only the handlers behind it can extract an [`Operator`].
-/// What an operator does goes to the audit trail, and so does what the role does not allow.
+/// Records an operator's actions in the audit trail, refused ones included.
 pub(crate) async fn admit(
     State(gate): State<Gate>,
     mut request: Request,
@@ -93,7 +93,7 @@ fn refusal(outcome: &Result<Response, PageError>) -> Option<&'static str> {
         Err(error) => Some(error.refusal()),
         Ok(response) => match response.extensions().get::<PageError>() {
             Some(error) => Some(error.refusal()),
-            None if response.status().is_client_error() => Some("what the form says is not valid"),
+            None if response.status().is_client_error() => Some("the form is not valid"),
             None => None,
         },
     }

@@ -1,4 +1,4 @@
-//! What needs attention, as a row with a link to where it is mended.
+//! A condition that needs attention, as a row with a link to the page where it can be fixed.
 
 use countersign_domain::attention::{Attention, Matter};
 
@@ -12,7 +12,7 @@ pub(crate) struct Item {
     pub(crate) title: String,
     pub(crate) cause: String,
     pub(crate) since: Option<Timestamp>,
-    /// The URL and the name of the page where it is mended, or that tells more.
+    /// The URL and the name of the page that fixes it, or that has details.
     pub(crate) link: Option<(String, &'static str)>,
 }
 

@@ -20,12 +20,12 @@ const MONTHS: [&str; 12] =
 /// A part of a bar: its class, its name, and what it counts. `None` counts what no other part does.
 type Part = (&'static str, &'static str, Option<Measure>);
 
-/// What a chart is about.
+/// The subject of a chart.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject {
     pub(crate) id: &'static str,
     title: &'static str,
-    /// What all parts count together, and its name for one and for many.
+    /// The total of all parts, and its unit in singular and plural.
     whole: (Measure, &'static str, &'static str),
     /// From below.
     parts: &'static [Part],
@@ -97,7 +97,7 @@ pub(crate) struct Chart {
     pub(crate) title: &'static str,
     pub(crate) count: u64,
     pub(crate) totals: Vec<Total>,
-    /// What the durations are about.
+    /// The subject of the durations.
     pub(crate) timed: &'static str,
     pub(crate) times: Times,
     /// The newest first.

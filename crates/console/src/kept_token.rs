@@ -15,7 +15,7 @@ pub(crate) fn is_kept(visit: Option<&str>, path: &str, form: &Form, console: &Co
     visit.is_some_and(|visit| console.verify.is_form_token(&name_of(visit, path, form), token))
 }
 
-/// What the token is bound to.
+/// The context that the token is bound to.
 fn name_of(visit: &str, path: &str, form: &Form) -> String {
     let mut name = url::form_urlencoded::Serializer::new(String::from("kept form&"));
     name.append_pair("visit", visit).append_pair("path", path).extend_pairs(form.typed());

@@ -13,7 +13,7 @@ pub(crate) const SIZE: u16 = 50;
 
 /// The links to the neighbouring pages.
 pub(crate) struct Turn {
-    /// What the list holds.
+    /// The items of the list, in words.
     pub(crate) what: &'static str,
     pub(crate) previous: Option<String>,
     pub(crate) next: Option<String>,

@@ -35,7 +35,7 @@ pub(crate) struct Route {
     handler: MethodRouter<SharedConsole>,
 }
 
-/// All routes. What a role may do is decided here and nowhere else: a form needs the role of what it does.
+/// All routes, each with the role that it needs. No other code decides about roles: a form needs the role of its action.
 pub(crate) fn routes() -> Vec<Route> {
     [general(), services(), people(), credentials_and_keys(), webhooks()]
         .into_iter()
@@ -183,7 +183,7 @@ async fn finish(State(console): State<SharedConsole>, request: Request, next: Ne
     if !answer.contains_key(CACHE_CONTROL) {
         answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    // What a page repeats of its address cannot be used to guess its form token by the length of the response: other sites' requests
+    // Parts of the address that a page repeats cannot be used to guess its form token by the length of the response: other sites' requests
     // have no session (`SameSite=Strict`).
     compressed(response, &headers).await
 }

@@ -101,7 +101,7 @@ impl Operator {
         extensions.get().cloned().ok_or(PageError::SignedOut)
     }
 
-    /// What the operator may do.
+    /// The operator's role.
     pub(crate) const fn role(&self) -> Role {
         self.session.role
     }

@@ -1,4 +1,4 @@
-//! What a page tells about the form that led to it.
+//! The outcome of the form that led to a page.
 
 use crate::fields::{Field, Wrong};
 use crate::form::Form;
@@ -46,13 +46,13 @@ pub(crate) enum Told {
 }
 
 impl Told {
-    /// What the query of a page tells.
+    /// Reads the outcome from the query of a page.
     pub(crate) fn by(query: &Form) -> Option<Self> {
         let word = query.given("done")?;
         DONE.iter().find(|(known, _)| *known == word).map(|(_, sentence)| Self::Done(sentence))
     }
 
-    /// What is wrong with a form that has these fields.
+    /// An error in a form that has these fields.
     pub(crate) fn wrong(wrong: &Wrong, fields: &[Field]) -> Self {
         match fields.iter().find(|field| Some(field.name) == wrong.field) {
             Some(field) => Self::Failed {

@@ -147,7 +147,7 @@ pub(crate) struct ChallengeSummary {
     pub(crate) is_cut: bool,
     /// Whether the person was asked on several devices.
     pub(crate) is_of_group: bool,
-    /// What shows that the person looks at the page that asked.
+    /// The proof that the person looks at the page that asked.
     pub(crate) presence: Option<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Permits for webhook calls in flight, counted by account, and the pace of each webhook.
+//! Permits for webhook calls in flight, counted by account, and the limit of each webhook.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -49,15 +49,15 @@ impl Drop for CallPermit {
 
 /// How many calls of each webhook may be in flight. Cheap to clone.
 #[derive(Clone, Default)]
-pub(crate) struct SharedPaces(Arc<Mutex<CallConcurrency>>);
+pub(crate) struct SharedConcurrency(Arc<Mutex<CallConcurrency>>);
 
-impl SharedPaces {
-    /// Adjusts the pace of a webhook after a call.
+impl SharedConcurrency {
+    /// Adjusts the limit of a webhook after a call.
     pub(crate) fn note(&self, webhook: WebhookSid, outcome: &CallOutcome, took: Duration) {
         lock(&self.0).record(webhook, outcome, took);
     }
 
-    /// The present paces.
+    /// The present limits.
     pub(crate) fn current(&self) -> CallConcurrency {
         lock(&self.0).clone()
     }

@@ -14,7 +14,7 @@ use countersign_store::seam::{Calls, CallsWanted};
 use tokio::sync::Notify;
 
 use crate::alarm::Alarm;
-use crate::call_permits::{CallPermit, CallPermits, SharedPaces};
+use crate::call_permits::{CallPermit, CallPermits, SharedConcurrency};
 use crate::metrics;
 use crate::signals::Signals;
 use crate::tasks::Tasks;
@@ -25,7 +25,7 @@ const RECHECK_DELAY: Duration = Duration::from_secs(1);
 /// Batches that are leased without a pause at most.
 const BATCHES: usize = 64;
 
-/// What a call in flight needs. Cheap to clone.
+/// The dependencies of a call in flight. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct CallContext {
     pub(crate) calls: Arc<dyn Calls + Send + Sync>,
@@ -43,7 +43,7 @@ pub(crate) struct Caller {
     interval: Duration,
     tasks: Tasks,
     permits: CallPermits,
-    paces: SharedPaces,
+    concurrency: SharedConcurrency,
     alarm: Alarm,
     /// The webhook that was served last. It starts at random, so that no webhook comes first after each start.
     turn: WebhookSid,
@@ -63,7 +63,7 @@ impl Caller {
             interval,
             tasks,
             permits: CallPermits::default(),
-            paces: SharedPaces::default(),
+            concurrency: SharedConcurrency::default(),
             alarm: Alarm::new(context.timing.clock()),
             turn: WebhookSid::from_bytes(context.timing.random_bytes()),
             context: Arc::new(context),
@@ -121,14 +121,14 @@ impl Caller {
             return Ok(false);
         }
         let (node, now, turn) = (self.node, self.context.timing.now(), self.turn);
-        let (until, paces) = (now + self.lease, self.paces.current());
-        let wanted = CallsWanted { node, now, until, permits, paces, turn };
+        let (until, concurrency) = (now + self.lease, self.concurrency.current());
+        let wanted = CallsWanted { node, now, until, permits, concurrency, turn };
         let found = self.context.calls.lease_calls(&wanted).await?;
         self.turn = found.turn;
         for lease in found.leases {
             let permit = self.permits.take(lease.webhook.account);
-            let (context, paces) = (Arc::clone(&self.context), self.paces.clone());
-            self.tasks.spawn(async move { context.call(lease, permit, paces).await });
+            let (context, concurrency) = (Arc::clone(&self.context), self.concurrency.clone());
+            self.tasks.spawn(async move { context.call(lease, permit, concurrency).await });
         }
         Ok(found.more)
     }
@@ -136,13 +136,13 @@ impl Caller {
 
 impl CallContext {
     /// Makes one call and commits its outcome.
-    async fn call(&self, lease: CallLease, permit: CallPermit, paces: SharedPaces) {
+    async fn call(&self, lease: CallLease, permit: CallPermit, concurrency: SharedConcurrency) {
         let began = self.timing.monotonic();
         let outcome = self.webhooks.call(&lease).await;
         let took = self.timing.monotonic().since(began);
         metrics::call(&outcome, took);
         let now = self.timing.checked_now().await;
-        paces.note(lease.webhook.sid, &outcome, took);
+        concurrency.note(lease.webhook.sid, &outcome, took);
         let jitter = self.timing.jitter();
         let after = after_call(&outcome, lease.attempts, now, lease.deadline, jitter);
         metrics::calls_given_up("time", usize::from(after == AfterCall::Failed));

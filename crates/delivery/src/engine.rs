@@ -41,7 +41,7 @@ use crate::summarizer::Summarizer;
 use crate::tasks::Tasks;
 use crate::timing::Timing;
 
-/// What an engine is made of.
+/// The dependencies of an engine.
 pub struct EngineParts {
     /// The database: deliveries.
     pub deliveries: Arc<dyn Deliveries + Send + Sync>,

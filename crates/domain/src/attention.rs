@@ -1,4 +1,4 @@
-//! What needs an operator's attention, and when a measurement does.
+//! Conditions that need an operator's attention, and the bounds of measurements.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,13 +24,13 @@ const FEW: u64 = 5;
 /// Something that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attention {
-    /// What it is.
+    /// Its kind.
     pub matter: Matter,
     /// Since when, as far as it is known.
     pub since: Option<Instant>,
 }
 
-/// What needs attention.
+/// A condition that needs attention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Matter {
     /// A push service rejects a credential.

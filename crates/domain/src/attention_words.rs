@@ -1,4 +1,4 @@
-//! What needs attention, in words.
+//! The words for conditions that need attention.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Matter {
         }
     }
 
-    /// What it is, in some words.
+    /// Its title.
     pub fn title(&self) -> String {
         match self {
             Self::CredentialRefused { name, .. } => {

@@ -22,7 +22,7 @@ pub struct AuditEntry {
     pub actor: String,
     /// The event's word in the security log.
     pub event: String,
-    /// What it was done to: a SID, or a route of the console.
+    /// The object of the action: a SID, or a route of the console.
     pub subject: Option<String>,
     /// Why it was refused; `None` if it was done.
     pub refusal: Option<String>,

@@ -16,7 +16,7 @@ pub const MAX_LOGO: usize = 16 * 1024;
 /// The shortest and the longest side of a logo, in pixels. A small file may hold a picture that fills a device's memory.
 const SIDES: std::ops::RangeInclusive<u32> = 16..=512;
 
-/// What a service presents; `None`: nothing of its own. Stored with its settings.
+/// The label and logo of a service; `None`: it has none. Stored with its settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Branding {
@@ -81,7 +81,7 @@ impl<'de> Deserialize<'de> for LogoHash {
     }
 }
 
-/// What is known of a logo without its bytes.
+/// A logo without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogoName {
     /// The format.

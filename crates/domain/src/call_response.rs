@@ -1,4 +1,4 @@
-//! What an application responded to a webhook's call, as far as it is kept for the operator.
+//! The part of an application's response to a webhook's call that is kept for the operator.
 
 use serde::{Deserialize, Serialize};
 

@@ -196,7 +196,7 @@ pub struct Challenge {
     pub metadata: Option<StringMap>,
     /// Whether a device must show it quietly. The store decides it for a new one.
     pub is_quiet: bool,
-    /// What shows that the person who approves looks at the page that asked.
+    /// The proof that the person who approves looks at the page that asked.
     pub presence: Option<Box<Presence>>,
     /// Its state.
     pub state: ChallengeState,

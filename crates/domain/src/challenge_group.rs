@@ -23,7 +23,7 @@ pub struct ChallengeGroup {
 pub struct GroupAnswer<'a> {
     /// The challenge that was answered.
     pub challenge: &'a Challenge,
-    /// What the person said.
+    /// The person's verdict.
     pub verdict: Verdict,
     /// When it was answered.
     pub at: Instant,

@@ -18,7 +18,7 @@ const CONTENT_TYPE: &str = "twilio-pba;v=1";
 /// How far a device's clock may be ahead or behind.
 pub const LEEWAY: Duration = Duration::from_secs(60);
 /// The longest lifetime of a token.
-pub const MAX_LIFETIME: Duration = Duration::from_secs(900);
+pub const MAX_VALIDITY: Duration = Duration::from_secs(900);
 
 /// A well-formed token whose signature has not been checked yet.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub enum DeviceTokenError {
     /// `nonce` is not that of the stream that the token opens.
     #[error("not made for this connection")]
     Nonce,
-    /// It is valid for longer than [`MAX_LIFETIME`].
+    /// It is valid for longer than [`MAX_VALIDITY`].
     #[error("valid for more than 900 s")]
     TooLong,
 }
@@ -106,7 +106,7 @@ impl DeviceToken {
         if expires + LEEWAY <= now {
             return Err(DeviceTokenError::Expired(now.since(expires)));
         }
-        if expires.since(not_before) > MAX_LIFETIME {
+        if expires.since(not_before) > MAX_VALIDITY {
             return Err(DeviceTokenError::TooLong);
         }
         Ok(())

@@ -65,7 +65,7 @@ pub struct Operator {
     pub account: AccountSid,
     /// The name.
     pub name: OperatorName,
-    /// What the operator may do.
+    /// The operator's role.
     pub role: Role,
     /// `None` while only links sign in.
     pub password: Option<PasswordHash>,

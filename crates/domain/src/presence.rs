@@ -139,7 +139,7 @@ pub enum PresenceProof {
     Pick {
         /// The number.
         answer: PresenceNumber,
-        /// What the device shows: the number and two others.
+        /// The numbers that the device shows: the right one and two others.
         options: [PresenceNumber; 3],
     },
 }
@@ -212,7 +212,7 @@ impl Presence {
         Self { is_confirmed: true, ..self.clone() }
     }
 
-    /// What the device is told beside the challenge; `None` if the challenge itself says all.
+    /// The facts that the device gets besides the challenge; `None` if there are none.
     pub const fn hint(&self) -> Option<PresenceHint> {
         match self.proof {
             PresenceProof::Code { .. } => None,
@@ -233,7 +233,7 @@ impl Presence {
     }
 }
 
-/// What a device must know to ask its person for the number. It does not tell which number is right.
+/// The facts by which a device asks its person for the number. The right number is not among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PresenceHint {
     /// The person types two digits.

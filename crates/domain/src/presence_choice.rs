@@ -10,7 +10,7 @@ use crate::world::Entropy;
 /// The label of a code's field, unless the application gives another one.
 pub const CODE_LABEL: &str = "Code";
 
-/// What an application asks for.
+/// The presence that an application asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PresenceWish {
     /// The modes that it accepts, in place of the service's.
@@ -35,7 +35,7 @@ pub enum PresencePart {
 /// A part of a wish that cannot be fulfilled, and why.
 pub type PresenceRefusal = (PresencePart, Invalid);
 
-/// What the device and the challenge allow.
+/// The presence that the device and the challenge allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PresenceAbility {
     /// Whether the device asks its person for numbers.

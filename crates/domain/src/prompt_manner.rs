@@ -11,7 +11,7 @@ use crate::service_protection::UserVerification;
 pub struct PromptManner {
     /// It must not sound, vibrate or wake: the person has approved none of several challenges before it.
     pub quiet: bool,
-    /// What it must ask its person for.
+    /// The presence proof that it asks its person for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence: Option<PresenceHint>,
     /// Whether it must make sure who holds it before an approval.

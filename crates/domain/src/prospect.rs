@@ -17,14 +17,14 @@ pub struct Prospect {
     /// Whether the lease is still held. For `Ttl=0`: whether the notification has not ended.
     pub lease_holds: bool,
     /// The challenge; `None` if it was deleted.
-    pub challenge: Option<Asked>,
+    pub challenge: Option<ChallengeFacts>,
     /// The factor's target; `None` if the factor, its entity or its service was deleted.
     pub factor: Option<Target>,
 }
 
-/// What an attempt must know of the challenge.
+/// The facts about the challenge that an attempt needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ChallengeFacts {
     /// Its state.
     pub state: ChallengeState,
     /// The question.
@@ -99,7 +99,7 @@ pub fn prepare(lease: &Lease, prospect: Prospect, now: Instant) -> Result<Push, 
     if now >= delivery.deadline {
         return Err(Some(overdue(delivery)));
     }
-    let Some(Asked { state, message, manner }) = prospect.challenge else {
+    let Some(ChallengeFacts { state, message, manner }) = prospect.challenge else {
         return Err(Some(Ending::cancelled(StatusReason::FactorGone)));
     };
     if state != ChallengeState::Pending {

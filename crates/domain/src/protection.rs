@@ -324,7 +324,7 @@ mod tests {
         let again = LIMITS.decide(ASKED, at(100), Some(stored), &three(0));
         assert_eq!(again, PromptDecision::Pause(stored, pause), "the one that began it");
         let after = LIMITS.decide(ASKED, at(1_000), Some(stored), &three(0));
-        assert_eq!(after, PromptDecision::Open, "what was counted before does not count again");
+        assert_eq!(after, PromptDecision::Open, "earlier challenges are not counted again");
         let mut now = 1_000;
         for (level, seconds) in [(2, 1_800), (3, 3_000), (4, 3_000)] {
             let (next, pause) = paused(level, now + 3 + seconds, now + 2);

@@ -1,4 +1,4 @@
-//! What an operator may do at the console.
+//! The roles of operators at the console.
 
 use std::fmt;
 use std::str::FromStr;

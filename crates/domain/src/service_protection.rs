@@ -1,5 +1,5 @@
-//! How a service protects its people: what an approval must show, and how many prompts they get. What a service does not set is
-//! as the operator has configured it.
+//! How a service protects its people: the presence proofs of an approval, and the number of prompts. Settings that a service leaves
+//! out are those of the operator.
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::limits::{Limits, MAX_IN_A_ROW};
 use crate::numbers::integer;
 use crate::protection::PromptLimits;
 
-/// What shows that the person who approves also looks at the page that asked.
+/// The proofs that the person who approves also looks at the page that asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceMode {
@@ -167,7 +167,7 @@ impl ServiceLimit {
         }
     }
 
-    /// What the operator has configured.
+    /// The operator's configuration.
     pub const fn configured(self, limits: &Limits) -> u32 {
         match self {
             Self::PendingMax => limits.pending_push_challenges_per_factor,
@@ -181,12 +181,12 @@ impl ServiceLimit {
     }
 }
 
-/// What a service has set for itself; `None`: nothing. A member that an older release does not know stays when that release
+/// The settings of a service itself; `None`: there are none. A member that an older release does not know stays when that release
 /// changes the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServiceProtection {
-    /// What an approval must show.
+    /// The presence proofs of an approval.
     pub presence: Option<PresenceList>,
     /// Whether a device must make sure who holds it.
     pub user_verification: Option<UserVerification>,
@@ -249,7 +249,7 @@ impl ServiceProtection {
         self.user_verification.unwrap_or_default()
     }
 
-    /// What the service has set, if it has.
+    /// The service's own setting, if it has one.
     pub const fn own(&self, limit: ServiceLimit) -> Option<u32> {
         match limit {
             ServiceLimit::PendingMax => self.pending_max,
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_service_does_not_set_is_as_configured() {
+    fn settings_that_a_service_leaves_out_are_as_configured() {
         let limits = Limits::default();
         let mut protection = ServiceProtection::default();
         assert_eq!(protection.presence(), [PresenceMode::None]);

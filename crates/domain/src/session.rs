@@ -27,7 +27,7 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// Who opened a session. It ends with them.
+/// The opener of a session. The session ends when the opener is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opener {
     /// Somebody with a token of the account, which has this hash.
@@ -57,7 +57,7 @@ pub struct SessionRecord {
     pub id: SessionId,
     /// The account that it shows.
     pub account: AccountSid,
-    /// Who opened it.
+    /// Its opener.
     pub opener: Opener,
     /// How far the sign-in has come.
     pub stage: SessionStage,

@@ -248,7 +248,7 @@ impl ChallengeSid {
         Self(bytes)
     }
 
-    /// What challenges of both types are ordered by: the time, then the random bytes.
+    /// The sort key of challenges of both types: the time, then the random bytes.
     pub fn age(self) -> u128 {
         u128::from_be_bytes(self.with_kind(FactorType::Push).0)
     }

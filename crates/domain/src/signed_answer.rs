@@ -9,7 +9,7 @@ use crate::challenge::{SIGNED_FIELDS, Verdict};
 use crate::jws::Jws;
 use crate::key::DeviceKey;
 
-/// The longest answer, in bytes. What devices sign is a few kilobytes at the most.
+/// The longest answer, in bytes. Devices sign a few kilobytes at most.
 pub const MAX_SIGNED_ANSWER: usize = 16 * 1024;
 
 /// An answer as the device signed it. `Debug` does not print it, since it contains the texts of the challenge.
@@ -27,7 +27,7 @@ impl fmt::Debug for SignedAnswer {
     }
 }
 
-/// What a proof says, as far as the device has signed it.
+/// The content of a proof that the device has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proved {
     /// The verdict.
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_proof_says_so() {
+    fn a_text_that_is_no_proof_is_refused_as_such() {
         assert!(matches!(ProofDocument::parse("{}"), Err(ProofError::Form(_))));
         let mut proof = proof_of(&members(), &pair());
         proof.answer = "a.b".to_owned();

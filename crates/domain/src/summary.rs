@@ -137,7 +137,7 @@ impl CountedPlatform {
     }
 }
 
-/// What is counted.
+/// The measures that are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Measure {
     /// Challenges.
@@ -268,7 +268,7 @@ pub struct CountedChallenge {
 }
 
 impl CountedChallenge {
-    /// What a stage counts of this challenge: measures with their buckets.
+    /// The counts of this challenge in a stage: measures with their buckets.
     fn events(&self, stage: Stage) -> Vec<(Measure, u32)> {
         let age = |at: Instant| at.since(self.created_at);
         let mut events = Vec::new();
@@ -313,7 +313,7 @@ impl CountedChallenge {
     }
 }
 
-/// What a count is about.
+/// The group of challenges that a count is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SummaryKey {
     /// The account.
@@ -326,7 +326,7 @@ pub struct SummaryKey {
     pub service: ServiceSid,
     /// The platform.
     pub platform: CountedPlatform,
-    /// What is counted.
+    /// The measure that is counted.
     pub measure: Measure,
     /// The [`bucket`] of a duration, the error code of a failure, or 0.
     pub bucket: u32,
@@ -335,7 +335,7 @@ pub struct SummaryKey {
 /// Counts, in the order of their keys.
 pub type Counts = BTreeMap<SummaryKey, u64>;
 
-/// What a stage counts of these challenges.
+/// The counts of these challenges in a stage.
 pub fn count(challenges: &[CountedChallenge], stage: Stage) -> Counts {
     let mut counts = Counts::new();
     for challenge in challenges {

@@ -200,7 +200,7 @@ pub struct Call {
     pub wake_at: Instant,
     /// The error of the last failed try.
     pub last_error: Option<String>,
-    /// What the application responded to it. Absent without a response, and in calls of older releases.
+    /// The application's response. Absent without a response, and in calls of older releases.
     pub last_response: Option<CallResponse>,
 }
 

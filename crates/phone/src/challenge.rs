@@ -31,7 +31,7 @@ pub struct Challenge {
     /// Names of the members that a verdict must sign. Present only while the challenge is pending, and only if a single
     /// challenge is fetched.
     pub fields_to_sign: Option<Vec<String>>,
-    /// What an approval must be given with. Present only while the challenge is pending, and only if a single challenge is
+    /// The input that an approval needs. Present only while the challenge is pending, and only if a single challenge is
     /// fetched.
     pub presence: Option<Presence>,
     /// Whether an approval must sign that the person was verified. Told as `presence` is.

@@ -37,7 +37,7 @@ pub struct Prompt {
     /// Must not sound, vibrate or wake.
     #[serde(default)]
     pub quiet: bool,
-    /// What an approval must be given with.
+    /// The input that an approval needs.
     #[serde(default)]
     pub presence: Option<Presence>,
     /// `required`: an approval must sign that the person was verified.

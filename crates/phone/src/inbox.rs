@@ -13,7 +13,7 @@ use crate::status::{ChallengeStatus, DenialReason, Verdict};
 /// The page size of the mobile SDKs.
 const PAGE_SIZE: &str = "20";
 
-/// What an approval is given with, beyond the tap.
+/// The input of an approval, besides the tap.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Approval<'a> {
     /// The number that the page shows.
@@ -45,7 +45,7 @@ impl Phone {
             match page.next {
                 None => return Ok(challenges),
                 Some(next) if Some(&next) == token.as_ref() => {
-                    return Err(PhoneError::malformed("a page that comes after itself"));
+                    return Err(PhoneError::malformed("a page that follows itself"));
                 }
                 next => token = next,
             }

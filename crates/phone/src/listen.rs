@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_an_error() {
+    fn each_error_has_its_reconnect_action() {
         let closed = |code| PhoneError::Closed(Closed { code, reason: String::new() });
         let http = |status| PhoneError::NotTheApi { status };
         for (error, next) in [

@@ -1,4 +1,4 @@
-//! What a challenge asks its person for, before it can be approved.
+//! The input that a challenge asks its person for before it can be approved.
 
 use serde::Deserialize;
 

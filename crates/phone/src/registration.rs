@@ -1,6 +1,6 @@
 //! The data of an enrolment.
 
-/// What the phone sent at the enrolment, and the SIDs that the server assigned.
+/// The phone's data at the enrolment, and the SIDs that the server assigned.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Registration {
     pub(crate) service_sid: String,

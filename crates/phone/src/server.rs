@@ -51,7 +51,7 @@ pub(crate) struct Reply {
     pub(crate) status: u16,
     /// The `Date` header, in Unix seconds.
     pub(crate) date: Option<i64>,
-    /// What its headers tell of a challenge.
+    /// The facts about a challenge in its headers.
     pub(crate) of_challenge: ChallengeHeaders,
     body: Vec<u8>,
 }

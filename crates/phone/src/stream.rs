@@ -40,7 +40,7 @@ pub struct Stream {
     closed: Option<Closed>,
 }
 
-/// What the server tells of a challenge.
+/// A message of the server about a challenge.
 #[derive(Debug)]
 pub enum Told {
     /// A prompt.

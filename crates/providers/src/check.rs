@@ -23,7 +23,7 @@ use crate::source::OpenedCredential;
 pub struct CredentialError {
     /// The part.
     pub part: CredentialPart,
-    /// What it must be, as the end of a sentence.
+    /// Its valid form, as the end of a sentence.
     pub why: Invalid,
 }
 

@@ -20,7 +20,7 @@ const REJECTED_PAUSE: Duration = Duration::from_secs(60);
 /// A probe without a result after this time counts as lost.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What an attempt shows of the push service and the credential.
+/// The evidence of an attempt about the push service and the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Health {
     /// The push service responded, with whatever verdict on the push.

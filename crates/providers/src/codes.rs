@@ -59,7 +59,7 @@ pub const APNS_EXPIRED: ErrorCode = ErrorCode(52_148);
 /// The provider token is wrong.
 pub const APNS_PROVIDER_TOKEN: ErrorCode = ErrorCode(52_149);
 
-/// What a code means and what to do about it, in a sentence or two for an operator; `None` for any other code.
+/// The meaning of a code and its remedy, in a sentence or two for an operator; `None` for any other code.
 pub const fn explain(code: ErrorCode) -> Option<&'static str> {
     Some(match code {
         INTERNAL => {
@@ -151,7 +151,7 @@ const fn explain_apns(code: ErrorCode) -> Option<&'static str> {
     })
 }
 
-/// What the code of an attempt means for an operator. Several transports and causes share some codes, so the platform and the
+/// The meaning of an attempt's code for an operator. Several transports and causes share some codes, so the platform and the
 /// status decide. `None` without a code, or for any other code.
 pub fn explain_attempt(attempt: &AttemptRecord) -> Option<&'static str> {
     let (code, platform) = (attempt.code?, attempt.platform());

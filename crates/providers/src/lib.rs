@@ -66,7 +66,7 @@ pub struct Providers {
     web_push: Box<dyn Provider>,
 }
 
-/// What the providers for push services are made of.
+/// The dependencies of the providers for push services.
 pub struct PushParts {
     /// The push credentials.
     pub credentials: Arc<dyn CredentialSource>,

@@ -49,7 +49,7 @@ pub struct TestPush {
     pub is_dry_run: bool,
 }
 
-/// What a test push says about the credential.
+/// The verdict of a test push about the credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TestConclusion {
     /// The push service accepts the credential.
@@ -121,9 +121,9 @@ impl TestConclusion {
 pub struct TestReport {
     /// The attempt, as a delivery would record it.
     pub attempt: Attempt,
-    /// What it says about the credential.
+    /// Its verdict about the credential.
     pub conclusion: TestConclusion,
-    /// What the response means, for an operator.
+    /// The meaning of the response, for an operator.
     pub explanation: String,
 }
 

@@ -88,7 +88,7 @@ impl WebhookCaller for WebhookClient {
     }
 }
 
-/// What a response means.
+/// The meaning of a response.
 fn outcome(response: &HttpResponse) -> CallOutcome {
     let HttpResponse { status, headers, body, .. } = response;
     if (200..=299).contains(status) {

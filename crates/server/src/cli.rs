@@ -177,7 +177,7 @@ pub struct StandIns {
     pub folder: PathBuf,
     /// Misbehave: refuse, delay and drop a share of the pushes, the same ones for the same number
     #[arg(long, value_name = "SEED")]
-    pub bad_manners: Option<u64>,
+    pub faults: Option<u64>,
 }
 
 /// `demo`
@@ -279,7 +279,7 @@ pub struct Listen {
     /// Deny every challenge
     #[arg(long)]
     pub deny_all: bool,
-    /// What an approval says of the person.
+    /// The user verification that an approval claims.
     #[command(flatten)]
     pub verification: Verification,
 }
@@ -312,7 +312,7 @@ pub struct Approval {
     /// The number that the page shows, if the challenge asks for one; asked for on a terminal
     #[arg(long, value_name = "NUMBER")]
     pub answer: Option<String>,
-    /// What it says of the person.
+    /// The user verification that it claims.
     #[command(flatten)]
     pub verification: Verification,
 }

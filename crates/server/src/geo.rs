@@ -42,7 +42,7 @@ impl GeoDatabase {
         Ok(())
     }
 
-    /// What the file says about itself.
+    /// The description in the file.
     pub fn description(&self) -> String {
         let reader = self.current();
         let about = reader.metadata();

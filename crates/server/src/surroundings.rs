@@ -1,4 +1,4 @@
-//! What is around the use cases: the push services and the disk.
+//! The surroundings of the use cases: the push services and the disk.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -171,7 +171,7 @@ pub(crate) async fn approve(
 ) -> Result<(), DatabaseError> {
     let answer = Answer { metadata, ..Answer::new(sid, Verdict::Approved, at) };
     write(db, &[&answer]).await?;
-    let told = events::Told { kind: EventType::ChallengeApproved, answer: &answer };
+    let told = events::AnswerEvent { kind: EventType::ChallengeApproved, answer: &answer };
     events::of_challenges(db, &[told]).await
 }
 
@@ -198,11 +198,11 @@ async fn settle(
     }
     let verdicts = first.iter().map(|answer| {
         let kind = EventType::of_verdict(answer.verdict);
-        events::Told { kind, answer }
+        events::AnswerEvent { kind, answer }
     });
     let reported = first.iter().filter(|answer| answer.is_report());
     let kind = EventType::ChallengeReported;
-    let reported = reported.map(|answer| events::Told { kind, answer });
+    let reported = reported.map(|answer| events::AnswerEvent { kind, answer });
     let told: Vec<_> = verdicts.chain(reported).collect();
     events::of_challenges(db, &told).await?;
     Ok(())

@@ -161,7 +161,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
     }
     let (open, waiting): (Vec<_>, Vec<_>) = due()
         .filter_map(|webhook| {
-            let room = wanted.paces.limit(webhook.webhook).saturating_sub(webhook.in_flight);
+            let room = wanted.concurrency.limit(webhook.webhook).saturating_sub(webhook.in_flight);
             Some((webhook, DueWebhook { account: webhook.account?, capacity: room }))
         })
         .unzip();
@@ -180,7 +180,7 @@ pub(crate) async fn look(store: &PostgresStore, wanted: &CallsWanted) -> StoreRe
         services: column(&served, |(webhook, _)| id(webhook.service.as_bytes())),
         webhooks: column(&served, |(webhook, _)| id(webhook.webhook.as_bytes())),
         rooms: column(&served, |(_, room)| limit(*room)),
-        at_once: column(&served, |(webhook, _)| limit(wanted.paces.limit(webhook.webhook))),
+        at_once: column(&served, |(webhook, _)| limit(wanted.concurrency.limit(webhook.webhook))),
         node: wanted.node,
         now: wanted.now,
         until: wanted.until,

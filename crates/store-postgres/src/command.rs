@@ -28,7 +28,7 @@ pub(crate) enum Planning {
     SingleStatement,
 }
 
-/// What happens when a commit was not acknowledged.
+/// The handling of a commit that was not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnUnknownCommit {
     /// The database is asked for the status of the transaction. The output of the command is known.
@@ -57,7 +57,7 @@ pub(crate) trait Command: Send + Sync + 'static {
     const PLANNING: Planning = Planning::PerCall;
     /// Its time limit.
     const TIME_LIMIT: TimeLimit = TimeLimit::Request;
-    /// What happens when its commit was not acknowledged.
+    /// The handling of its commit if that was not acknowledged.
     const ON_UNKNOWN_COMMIT: OnUnknownCommit = OnUnknownCommit::AskDatabase;
 
     /// The first and the last of the times that it decides by. A command of a

@@ -89,12 +89,12 @@ pub(crate) async fn of_factor(
 }
 
 /// An event of an answered challenge.
-pub(crate) struct Told<'a> {
+pub(crate) struct AnswerEvent<'a> {
     pub(crate) kind: EventType,
     pub(crate) answer: &'a Answer,
 }
 
-impl Told<'_> {
+impl AnswerEvent<'_> {
     const fn sid(&self) -> ChallengeSid {
         self.answer.challenge
     }
@@ -103,10 +103,10 @@ impl Told<'_> {
 /// Stores the calls of answered challenges.
 pub(crate) async fn of_challenges(
     db: &Session,
-    answered: &[Told<'_>],
+    answered: &[AnswerEvent<'_>],
 ) -> Result<(), DatabaseError> {
-    let wanting = wanting(db, answered.iter().map(Told::sid)).await?;
-    let wanted = |told: &&Told<'_>| {
+    let wanting = wanting(db, answered.iter().map(AnswerEvent::sid)).await?;
+    let wanted = |told: &&AnswerEvent<'_>| {
         wanting.iter().any(|(of, webhook)| *of == told.sid() && webhook.wants(told.kind))
     };
     let wanted: Vec<_> = answered.iter().filter(wanted).collect();

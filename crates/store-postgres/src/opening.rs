@@ -225,7 +225,7 @@ async fn use_code(
     }
 }
 
-/// What the openings of a batch are judged to be.
+/// The verdicts on the openings of a batch.
 #[derive(Default)]
 pub(crate) struct Judged {
     /// The result of each, so far.

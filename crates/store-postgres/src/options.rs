@@ -24,7 +24,7 @@ pub struct Options {
     /// How long a command or a read may take from the call: to get a connection, to get locks, to run, and to be answered. A slower
     /// one fails as unavailable. Background duties may take a minute, migrations and moves hours.
     pub timeout: Duration,
-    /// What to do when the schema has another version.
+    /// The handling of a schema of another version.
     pub schema_policy: SchemaPolicy,
 }
 

@@ -138,7 +138,7 @@ pub(crate) async fn with_too_many_pending<'a>(
     Ok(rows.iter().map(sid).collect::<Result<_, _>>()?)
 }
 
-/// What the push challenges of a batch are judged by.
+/// The facts by which the push challenges of a batch are judged.
 #[derive(Default)]
 pub(crate) struct Known {
     stored: HashMap<EntitySid, Protection>,

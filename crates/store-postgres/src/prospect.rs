@@ -1,8 +1,8 @@
-//! What an attempt must know: read right before it, or by the command that causes it.
+//! The facts that an attempt needs: read right before it, or by the command that causes it.
 
 use countersign_domain::challenge::ChallengeState;
 use countersign_domain::delivery::Lease;
-use countersign_domain::prospect::{Asked, Prospect};
+use countersign_domain::prospect::{ChallengeFacts, Prospect};
 use countersign_domain::text::Message;
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::rows;
@@ -76,6 +76,6 @@ fn prospect(row: &Row) -> RowResult<Prospect> {
 pub(crate) fn prospect_of(mut cells: Cells<'_>, state: ChallengeState) -> RowResult<Prospect> {
     let message = cells.parse(|text| Message::parse(text).ok())?;
     let manner = rows::challenges::manner(&mut cells)?;
-    let challenge = Some(Asked { state, message, manner });
+    let challenge = Some(ChallengeFacts { state, message, manner });
     Ok(Prospect { lease_holds: true, challenge, factor: target(cells)? })
 }

@@ -91,7 +91,7 @@ const LAPSED_TOTP_FACTORS: &str =
     delete!("totp_factors", "status = 'unverified' AND created_at <= $1", "$2");
 const SPENT_TOKENS: &str = delete!("access_tokens", "expires_at <= $1", "$2");
 const OLD_SUMMARIES: &str = delete!("summaries", "grain = $1 AND begins_at < $2", "$3");
-/// What older servers that share the database store.
+/// Handles the rows of older servers that share the database.
 const SESSIONS_ENDED: &str = delete!("sessions_ended", "expires_at <= $1", "$2");
 const EXPIRED_SESSIONS: &str = delete!("console_sessions", "expires_at <= $1", "$2");
 const OLD_AUDIT_ENTRIES: &str = delete!("audit_entries", "at <= $1", "$2");

@@ -1,4 +1,4 @@
-//! What accounts have stored, for their quotas: whole tables, read some rows at a time.
+//! The storage used by accounts, for their quotas: whole tables, read some rows at a time.
 
 use async_trait::async_trait;
 use countersign_store::error::StoreResult;

@@ -1,6 +1,6 @@
 //! A database that does not respond: every command and every read ends in time, and work continues when the database does.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::process::Command;
 use std::sync::Arc;

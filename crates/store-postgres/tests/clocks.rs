@@ -1,6 +1,6 @@
 //! Nodes whose clock is wrong: commands are compared with the database's clock.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 #[path = "clocks/guards.rs"]
 mod guards;
@@ -102,8 +102,8 @@ async fn a_command_that_decides_by_a_wrong_time_fails_and_writes_nothing() {
         is_given_up("lease_parked", given_up, parked).await;
         let permits = PermitPool { free: 9, ..PermitPool::default() };
         let turn = WebhookSid::from_bytes([0; 16]);
-        let paces = CallConcurrency::default();
-        let wanted = CallsWanted { node, now: wrong, until: later, permits, paces, turn };
+        let concurrency = CallConcurrency::default();
+        let wanted = CallsWanted { node, now: wrong, until: later, permits, concurrency, turn };
         is_given_up("lease_calls", given_up, store.lease_calls(&wanted)).await;
         let verdict = Verdict::Approved;
         let answer = store.answer_challenge(Answer::new(challenge.sid, verdict, wrong));

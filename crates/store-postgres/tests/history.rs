@@ -1,6 +1,6 @@
 //! The partitions of the history.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::sync::Arc;
 use std::time::Duration;

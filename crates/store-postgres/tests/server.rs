@@ -1,6 +1,6 @@
 //! Rules that hold only for a server that nodes share, that can fail, and that is reached over a network.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -257,7 +257,7 @@ async fn a_failing_command_of_a_batch_fails_alone() {
     assert_eq!((done, failed), (7, 1), "{outcomes:?}");
 }
 
-/// Whatever the server's settings are.
+/// For all settings of the server.
 #[tokio::test]
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let (server, _folder) = server(&["synchronous_commit=off"]);

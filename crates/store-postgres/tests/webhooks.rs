@@ -1,6 +1,6 @@
 //! Webhooks on a server that several nodes share: outcomes, answers and calls at the same time.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -57,16 +57,17 @@ async fn call_until(
     all: usize,
 ) {
     let mut turn = WebhookSid::from_bytes([0; 16]);
-    let mut paces = CallConcurrency::default();
+    let mut concurrency = CallConcurrency::default();
     while receiver.lock().unwrap().taken.len() < all {
         let (now, until) = (fixture.now(), fixture.later(30));
         let permits = PermitPool { free: 256, ..PermitPool::default() };
-        let wanted = CallsWanted { node: by, now, until, permits, paces: paces.clone(), turn };
+        let wanted =
+            CallsWanted { node: by, now, until, permits, concurrency: concurrency.clone(), turn };
         let found = node.lease_calls(&wanted).await.unwrap();
         turn = found.turn;
         let mut settling = JoinSet::new();
         for lease in found.leases {
-            paces.record(lease.webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
+            concurrency.record(lease.webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
             {
                 let mut receiver = receiver.lock().unwrap();
                 *receiver.taken.entry(lease.id).or_default() += 1;

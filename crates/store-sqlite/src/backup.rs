@@ -19,10 +19,10 @@ const STEP_PAGES: i32 = 1_000;
 /// A check value is read as bytes of any length.
 const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1";
 
-/// What a file is that may take the place of the database.
+/// The kinds of file that may take the place of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileReport {
-    /// What is wrong with the file, in SQLite's words; empty if it is intact.
+    /// The faults of the file, in SQLite's words; empty if it is intact.
     pub faults: Vec<String>,
     /// How many migrations a server will apply.
     pub missing_migrations: usize,

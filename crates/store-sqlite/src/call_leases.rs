@@ -114,7 +114,7 @@ impl Lease {
             cells_of(row, "webhook_calls").take::<u32>()
         })?;
         let in_flight = usize::try_from(in_flight.unwrap_or(0)).unwrap_or(MAX_IN_FLIGHT);
-        Ok(Some(self.0.paces.limit(sid).saturating_sub(in_flight)))
+        Ok(Some(self.0.concurrency.limit(sid).saturating_sub(in_flight)))
     }
 
     /// Leases up to `room` calls of one webhook. Returns them, and whether any call ended instead, because the webhook is not

@@ -1,4 +1,4 @@
-//! What a code does to its TOTP factor.
+//! The effect of a code on its TOTP factor.
 
 use countersign_domain::sid::{EntitySid, FactorSid};
 use countersign_store::seam::{CodeCheck, JudgedCode};

@@ -30,7 +30,7 @@ pub struct Options {
     pub busy_timeout: Duration,
     /// The most pages of 4 KiB that the file may have; a write that needs more fails as unavailable.
     pub max_pages: Option<u32>,
-    /// What to do when the schema has another version.
+    /// The handling of a schema of another version.
     pub schema_policy: SchemaPolicy,
 }
 

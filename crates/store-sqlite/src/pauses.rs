@@ -39,7 +39,7 @@ statements! {
                 AND reason = 'in_a_row'";
 }
 
-/// What the limits and a pause of its entity say about a push challenge.
+/// The verdict of the limits and of a pause of its entity on a push challenge.
 pub(crate) enum Judged {
     /// It may be opened.
     Open {

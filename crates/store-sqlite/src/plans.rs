@@ -135,7 +135,7 @@ fn every_statement_finds_its_rows_by_an_index() {
 
 /// A temporary B-tree, with a page cache of its own, costs as much as the insertion that it is built for.
 #[test]
-fn what_is_written_one_row_at_a_time_builds_no_temporary_table() {
+fn writes_of_single_rows_build_no_temporary_table() {
     let (_folder, db) = fresh();
     let mut slow = Vec::new();
     for (file, statements) in ALL {

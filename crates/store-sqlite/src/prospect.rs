@@ -1,9 +1,9 @@
-//! What an attempt must know: read right before it, or by the command that causes it.
+//! The facts that an attempt needs: read right before it, or by the command that causes it.
 
 use countersign_domain::challenge::ChallengeLifecycle;
 use countersign_domain::delivery::Lease;
 use countersign_domain::prompt_manner::PromptManner;
-use countersign_domain::prospect::{Asked, Prospect, Target};
+use countersign_domain::prospect::{ChallengeFacts, Prospect, Target};
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Message;
 use countersign_store_sql::cells::RowResult;
@@ -31,7 +31,7 @@ macro_rules! has_no_ending {
     };
 }
 
-/// Whether the lease holds, by `$lease_holds`, and what [`Outlook::read`] takes; no row if the challenge is gone.
+/// Whether the lease holds, by `$lease_holds`, and what [`ChallengeProspect::read`] takes; no row if the challenge is gone.
 macro_rules! outlook {
     ($lease_holds:expr) => {
         concat!(
@@ -55,7 +55,7 @@ statements! {
 }
 
 /// Where a challenge of a living entity stands, and where its factor is reached.
-pub(crate) struct Outlook {
+pub(crate) struct ChallengeProspect {
     pub(crate) standing: ChallengeLifecycle,
     lease_holds: bool,
     message: Option<Message>,
@@ -64,7 +64,7 @@ pub(crate) struct Outlook {
     pub(crate) target: Option<Target>,
 }
 
-impl Outlook {
+impl ChallengeProspect {
     fn read(row: &Row<'_>) -> RowResult<Self> {
         let mut cells = cells_of(row, "deliveries");
         let lease_holds = cells.take()?;
@@ -80,7 +80,8 @@ impl Outlook {
     pub(crate) fn prospect(self) -> Result<Prospect, DatabaseError> {
         let message =
             self.message.ok_or_else(|| DatabaseError::Corrupt("challenges.message".into()))?;
-        let challenge = Some(Asked { state: self.standing.state, message, manner: self.manner });
+        let challenge =
+            Some(ChallengeFacts { state: self.standing.state, message, manner: self.manner });
         Ok(Prospect { lease_holds: self.lease_holds, challenge, factor: self.target })
     }
 }
@@ -89,8 +90,8 @@ impl Outlook {
 pub(crate) fn outlook(
     db: &Connection,
     challenge: ChallengeSid,
-) -> Result<Option<Outlook>, DatabaseError> {
-    one(db, OUTLOOK, [challenge.as_bytes()], Outlook::read)
+) -> Result<Option<ChallengeProspect>, DatabaseError> {
+    one(db, OUTLOOK, [challenge.as_bytes()], ChallengeProspect::read)
 }
 
 /// Reads the prospects of several leases in one transaction: beginning a transaction costs as much as one of the reads.
@@ -112,7 +113,7 @@ fn read_one(db: &Connection, lease: &Lease) -> Result<Prospect, DatabaseError> {
     } else {
         (PROSPECT, LEASE_HOLDS, leased)
     };
-    if let Some(outlook) = one(db, whole, key, Outlook::read)? {
+    if let Some(outlook) = one(db, whole, key, ChallengeProspect::read)? {
         return outlook.prospect();
     }
     let lease_holds = exists(db, lease_alone, key)?;

@@ -59,7 +59,7 @@ statements! {
                            WHERE status = 'unverified' AND created_at <= ?1 LIMIT ?2)";
     SPENT_TOKENS = "DELETE FROM access_tokens WHERE (service_sid, sid) IN (SELECT service_sid, sid FROM access_tokens \
                     WHERE expires_at <= ?1 LIMIT ?2)";
-    /// What older servers that share the database store.
+    /// Handles the rows of older servers that share the database.
     SESSIONS_ENDED = "DELETE FROM sessions_ended WHERE (account_sid, id) IN (SELECT account_sid, id FROM sessions_ended \
                       WHERE expires_at <= ?1 LIMIT ?2)";
     KEEP_KEY_CHECK = "UPDATE installation SET key_check = coalesce(key_check, ?1) WHERE id = 1 RETURNING key_check";

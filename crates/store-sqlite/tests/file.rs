@@ -1,6 +1,6 @@
 //! Rules that hold only for an SQLite file and its writer.
 
-#![expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#![expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ fn start<F: Future + ?Sized>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_a_restart() {
+async fn acknowledged_writes_survive_a_restart() {
     let file = File::new(Options::default());
     let fixture = file.fixture();
     let factor = fixture.factor().await;
@@ -214,7 +214,7 @@ async fn readiness_is_checked_without_writing_and_recovers_by_itself() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), recovered).await.expect("it tries by itself");
-    assert!(pulse(&other) > before, "the prober wrote");
+    assert!(pulse(&other) > before, "the check wrote");
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ mod tests {
         let read: ServiceSettings = serde_json::from_str(&merged).unwrap();
         assert_eq!(read.friendly_name.as_str(), "renamed");
         assert_eq!(read.protection, settings.protection);
-        serde_json::from_value::<ServiceSettings>(older).expect("what it creates can be read");
+        serde_json::from_value::<ServiceSettings>(older).expect("its records can be read");
     }
 
     #[test]

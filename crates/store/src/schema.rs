@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-/// What a program does when the schema has another version.
+/// The handling of a schema of another version by a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SchemaPolicy {
     /// Migrates an older schema; uses a newer one if it still serves this version. For servers.

@@ -17,7 +17,7 @@ pub enum Server {
     Unix(PathBuf),
 }
 
-/// The fate of a commit of a PostgreSQL client.
+/// The outcome of a commit of a PostgreSQL client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Commit {
     /// The commit and its response arrive.

@@ -312,7 +312,7 @@ fn a_circle_through_the_root_or_a_parent_is_found() {
 }
 
 #[test]
-fn what_is_no_import_makes_no_circle() {
+fn text_that_is_no_import_makes_no_circle() {
     for nothing in [
         "// use crate::b::X;",
         "/// See [`crate::b::X`].\nfn f() {}",

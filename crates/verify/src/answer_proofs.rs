@@ -35,7 +35,7 @@ impl Verify {
         let ChallengeState::Answered { verdict, at } = challenge.state else {
             return Err(VerifyError::NoProof(NoProof::NotAnswered));
         };
-        // What the device signs contains the code, which only the person may tell the application.
+        // The signed text contains the code, which only the person may tell the application.
         let is_secret = |presence: &Presence| {
             matches!(presence.proof, PresenceProof::Code { .. })
                 && !presence.is_confirmed

@@ -1,4 +1,4 @@
-//! Who makes a request.
+//! The caller of a request.
 
 use countersign_domain::client_network::ClientNetwork;
 use countersign_domain::entity::Owner;

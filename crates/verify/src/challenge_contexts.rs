@@ -1,4 +1,4 @@
-//! What is stored about a challenge for its application and operators alone: where it was answered from, and why.
+//! The context of an answer, for the application and operators alone: the address that it came from, and its reason.
 
 use std::net::IpAddr;
 

@@ -164,7 +164,7 @@ impl Verify {
         Ok(challenges)
     }
 
-    /// Plans how a group is stored. What is limited for an entity is for the first challenge: a group counts once.
+    /// Plans how a group is stored. The limits of an entity apply to the first challenge only: a group counts once.
     async fn plan_group(
         &self,
         service: &Service,

@@ -42,7 +42,7 @@ pub struct NewChallenge {
     pub hidden_details: Option<StringMap>,
     /// The code that answers a challenge of a TOTP factor at once. Ignored for a push factor.
     pub code: Option<String>,
-    /// What shows that the person who approves looks at the page that asked.
+    /// The proof that the person who approves looks at the page that asked.
     pub presence: PresenceWish,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn check_message(new: &NewChallenge) -> VerifyResult<()> {
     new.message.as_ref().map(|_| ()).ok_or(VerifyError::Parameter(Parameter::Message, reason))
 }
 
-/// What was drawn, as this device can show or enter it.
+/// The drawn number or code, as this device can show or enter it.
 pub(crate) fn presence_for(
     drawn: Option<&PresenceDraw>,
     factor: &Factor,

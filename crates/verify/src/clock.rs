@@ -33,7 +33,7 @@ impl Verify {
 
     /// The current time, compared with the clock that this one follows. For refusals.
     pub(crate) async fn checked_time(&self) -> Result<Instant, StoreError> {
-        let unknown = || StoreError::Unavailable("the time cannot be told now".to_owned());
+        let unknown = || StoreError::Unavailable("the time is not known now".to_owned());
         self.clock.checked().await.ok_or_else(unknown)
     }
 

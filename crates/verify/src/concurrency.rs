@@ -12,18 +12,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use self::counts::{Shared, is_full};
+use self::counts::{Counters, is_full};
 pub use self::limits::{ConcurrencyLimits, OverloadError};
 pub use self::permit::{LongPoll, RequestPermit};
 
 /// Counts all requests in progress. Cheap to clone.
 #[derive(Clone)]
-pub struct RequestLimiter(Arc<Shared>);
+pub struct RequestLimiter(Arc<Counters>);
 
 impl RequestLimiter {
     /// A limiter with no request in progress.
     pub fn new(limits: ConcurrencyLimits) -> Self {
-        Self(Arc::new(Shared::new(limits)))
+        Self(Arc::new(Counters::new(limits)))
     }
 
     /// Admits a request from an address. The addresses of one IPv6 network are passed as one.

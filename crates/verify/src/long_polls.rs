@@ -16,7 +16,7 @@ use crate::verify::Verify;
 /// The longest time between two reads of a challenge that a request waits for: messages between nodes may be lost.
 const READ_AGAIN: Duration = Duration::from_secs(5);
 
-/// What a request waits for.
+/// The event that a request waits for.
 pub(crate) trait Awaited {
     /// Its status at `now`.
     fn status(&self, now: Instant) -> ChallengeStatus;

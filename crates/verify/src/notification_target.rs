@@ -1,4 +1,4 @@
-//! What a notification needs to know of its challenge and its device.
+//! The facts about a challenge and its device that a notification needs.
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::Challenge;

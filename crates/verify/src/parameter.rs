@@ -20,7 +20,7 @@ pub enum Parameter {
     Challenge,
     /// The token by which a push service reaches a device.
     PushToken,
-    /// What a challenge's presence is to be.
+    /// The presence of a challenge.
     Presence(PresencePart),
     /// The code that a person typed on the page.
     PresenceCode,

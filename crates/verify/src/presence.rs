@@ -62,7 +62,7 @@ impl Verify {
         }
     }
 
-    /// What follows from a wrong number. The last try has denied the challenge.
+    /// The error for a wrong number. The last try has denied the challenge.
     pub(crate) async fn wrong_number(&self, challenge: &Challenge, tries_left: u8) -> VerifyError {
         let (account, sid) = (challenge.owner.account, challenge.sid);
         let error = VerifyError::WrongNumber(tries_left);

@@ -38,7 +38,7 @@ const SERVICE: &str = "Countersign console";
 /// The name of its account.
 const ACCOUNT: &str = "devices of operators";
 
-/// What a half-open session waits for.
+/// The event that a half-open session waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecondFactor {
     /// The operator has no device yet, and enrols one.
@@ -106,7 +106,7 @@ impl Verify {
         })
     }
 
-    /// Invites a device, if the operator has none. Whoever has one signs in with it: only the command line can forget it.
+    /// Invites a device, if the operator has none. An operator with a device signs in with it: only the command line can forget it.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] if the session is not half-open; [`VerifyError::Conflict`] if the operator has a device.

@@ -31,12 +31,12 @@ const MAX_SESSIONS: u32 = 50;
 const MAX_LISTED: usize = 500;
 /// The length of a cookie's text.
 const COOKIE_LENGTH: usize = 43;
-/// Who has a token or an API key of an account may do everything.
+/// Tokens and API keys of an account have every right.
 const TOKEN_ROLE: Role = Role::Admin;
 /// The context of texts that pages of a session keep in the browser.
 const SEAL_CONTEXT: &str = "sessions";
 
-/// Who is signed in.
+/// The user who is signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
     /// Somebody with a token of the account.
@@ -65,9 +65,9 @@ pub struct Session {
     pub id: SessionId,
     /// The account that it shows.
     pub account: AccountSid,
-    /// Who is signed in.
+    /// The user who is signed in.
     pub who: Who,
-    /// What they may do.
+    /// The user's role.
     pub role: Role,
     /// How far the sign-in has come. A half-open session shows nothing of the account.
     pub stage: SessionStage,
@@ -136,7 +136,7 @@ impl Verify {
         Ok(session)
     }
 
-    /// Who the opener of a session is now; `None` if they may no longer sign in.
+    /// The present state of a session's opener; `None` if the opener may no longer sign in.
     async fn admit(&self, record: SessionRecord) -> Result<Option<Session>, AuthError> {
         let (who, role) = match record.opener {
             Opener::Account(sid, hash) => {

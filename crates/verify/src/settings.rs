@@ -1,4 +1,4 @@
-//! What an operator can choose about the use cases.
+//! The settings of the use cases.
 
 use std::time::Duration;
 

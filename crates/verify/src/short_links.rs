@@ -17,7 +17,7 @@ const NAMES: usize = 43;
 /// Characters of a code: the SIDs, and a proof of 256 bits.
 const WHOLE: usize = NAMES + 43;
 
-/// What an enrolment link holds.
+/// The content of an enrolment link.
 #[derive(Debug, Clone)]
 pub struct OpenedLink {
     /// The access token.
@@ -29,7 +29,7 @@ pub struct OpenedLink {
 }
 
 impl Verify {
-    /// The code of the short link to an access token. Whoever has it can use the token.
+    /// The code of the short link to an access token. It gives the right to use the token.
     pub fn short_link(&self, token: &AccessToken) -> Secret {
         let names = [*token.service.as_bytes(), *token.sid.as_bytes()].concat();
         let names = URL_SAFE_NO_PAD.encode(names);
@@ -37,7 +37,7 @@ impl Verify {
         Secret::new(format!("{names}{proof}"))
     }
 
-    /// What the link with this code holds.
+    /// The content of the link with this code.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] if this server did not make the code, or if its token was used or has expired.
@@ -68,7 +68,7 @@ impl Verify {
     }
 }
 
-/// What the proof is of. No session's id begins so.
+/// The prefix of the proof's subject. No session's id begins so.
 fn proven(names: &str) -> String {
     format!("enrolment link {names}")
 }

@@ -140,7 +140,7 @@ impl Verify {
         Ok(opened)
     }
 
-    /// Who a token of an account, or the secret of an API key, belongs to.
+    /// The owner of an account's token or of an API key's secret.
     async fn judge_token(
         &self,
         user: &str,

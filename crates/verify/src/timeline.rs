@@ -56,7 +56,7 @@ pub struct TimelineQuery {
     pub size: usize,
 }
 
-/// What follows a page, in the direction in which it was read.
+/// The cursors of a page, in the direction in which it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rest {
     /// Nothing.
@@ -72,7 +72,7 @@ pub enum Rest {
 pub struct TimelinePage {
     /// Newest first.
     pub items: Vec<Challenge>,
-    /// What follows.
+    /// The next page.
     pub rest: Rest,
 }
 

@@ -1,4 +1,4 @@
-//! What needs an operator's attention, as far as this process knows: of one account, and of the whole installation.
+//! Conditions that need an operator's attention, as far as this process knows: of one account, and of the whole installation.
 //!
 //! Anything of the installation is shown only to its own operators, since it would tell a tenant of the others.
 
@@ -33,7 +33,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the surroundings are looked at while nobody asks, so that it is known since when something is wrong.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// What is around the use cases, outside of the database.
+/// The surroundings of the use cases, besides the database.
 pub trait Surroundings: Send + Sync {
     /// The push services to which nothing is sent now.
     fn outages(&self) -> Vec<Outage>;
@@ -41,10 +41,10 @@ pub trait Surroundings: Send + Sync {
     fn disk(&self) -> Option<Disk>;
 }
 
-/// What needs attention, and when that was found out.
+/// The conditions that need attention, and the time at which they were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkup {
-    /// What needs attention, the most urgent first.
+    /// The conditions that need attention, the most urgent first.
     pub attention: Vec<Attention>,
     /// The time of the check.
     pub checked_at: Instant,
@@ -86,7 +86,7 @@ impl Vitals {
         stop.run_until_cancelled(looking).await;
     }
 
-    /// What needs the attention of an account's operators; with what concerns the installation, if they may see that.
+    /// The conditions that need the attention of an account's operators; with those of the installation, if they may see these.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -101,7 +101,7 @@ impl Vitals {
         Ok(Checkup { attention, checked_at: self.verify.now() })
     }
 
-    /// What concerns the installation and all accounts. Accounts' rates are left out.
+    /// The conditions of the installation and of all accounts, without accounts' rates.
     ///
     /// # Errors
     /// The database cannot be read, and the test write succeeded all the same.

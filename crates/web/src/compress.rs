@@ -40,7 +40,7 @@ pub async fn compressed(response: Response, request: &HeaderMap) -> Response {
     Response::from_parts(head, Body::from(packed))
 }
 
-/// Fast: pages are made anew for each request.
+/// Fast: pages are rendered for each request.
 fn gzip(bytes: &Bytes) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 4), Compression::fast());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_small_or_still_being_made_is_sent_as_it_is() {
+    async fn small_and_streamed_bodies_are_not_compressed() {
         let small = compressed(Response::new("small".into()), &asking("gzip")).await;
         assert_eq!(small.headers().get(CONTENT_ENCODING), None);
         let body = Unmeasured(Some(vec![b'x'; 10_000].into()));

@@ -18,7 +18,7 @@ const PERMISSIONS: &str = "accelerometer=(), autoplay=(), bluetooth=(), browsing
 #[derive(Debug)]
 pub struct Policy(HeaderMap);
 
-/// The kinds of files that browsers never run as a document: no script of theirs runs in a context of its own, whoever opens them.
+/// The kinds of files that browsers never run as a document: no script of theirs runs in a context of its own.
 const INERT: [&str; 5] =
     ["text/javascript", "text/css", "application/json", "image/png", "text/plain"];
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_may_open_as_a_document_has_every_rule_and_inert_files_have_three() {
+    fn documents_have_every_rule_and_inert_files_have_three() {
         let policy = Policy::new("form-action 'none'", "camera=(self)");
         let ruled = |kind: Option<&'static str>| {
             let mut headers = HeaderMap::new();

@@ -61,8 +61,11 @@ fn app(public_url: &PublicUrl) -> Router {
         .method_not_allowed_fallback(no_such_method);
     let writer = HeaderWriter::new(Arc::new(Counting::default()), public_url);
     let options = ApiOptions { header_limit: 1_024, ..ApiOptions::default() };
-    let bounds =
-        ConcurrencyLimits { requests: 4, strangers_per_address: 1, ..ConcurrencyLimits::default() };
+    let bounds = ConcurrencyLimits {
+        requests: 4,
+        unauthenticated_per_address: 1,
+        ..ConcurrencyLimits::default()
+    };
     let limiter = RequestLimiter::new(bounds);
     Envelope::around(routes, Arc::new(writer), &options, &limiter, &TaskTracker::new())
 }

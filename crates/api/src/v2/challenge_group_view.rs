@@ -19,7 +19,7 @@ pub(super) struct ChallengeGroupView<'a> {
     entity_sid: EntitySid,
     identity: &'a Identity,
     status: &'static str,
-    /// Who answered; null without an answer.
+    /// The factor that answered; null without an answer.
     answer: Option<AnswerView>,
     challenges: Vec<MemberView>,
     date_created: Instant,

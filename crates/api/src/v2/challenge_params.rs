@@ -22,9 +22,9 @@ use crate::params::Params;
 /// reference §3.9).
 const LONGEST_ANSWER: usize = 32 * 1024;
 
-/// What a new challenge is for.
+/// The devices that a new challenge is for.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub(super) enum ChallengeTarget {
     /// One factor.
     Factor(FactorSid),
     /// Several devices, each with a challenge of a group.
@@ -32,15 +32,15 @@ pub(super) enum Asked {
 }
 
 /// The devices that a challenge is for. Without our parameter `Devices`, `FactorSid` is required.
-pub(super) fn asked(params: &Params<'_>) -> Result<Asked, ApiError> {
+pub(super) fn target(params: &Params<'_>) -> Result<ChallengeTarget, ApiError> {
     let Some(devices) = params.optional("Devices", devices)? else {
-        return params.required("FactorSid", str::parse).map(Asked::Factor);
+        return params.required("FactorSid", str::parse).map(ChallengeTarget::Factor);
     };
     match params.text("FactorSid")? {
         Some(_) => {
             Err(params.bad("Devices", Invalid::because("cannot be combined with FactorSid")))
         }
-        None => Ok(Asked::Devices(devices)),
+        None => Ok(ChallengeTarget::Devices(devices)),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
 
     fn read(form: &str) -> Result<NewChallenge, ApiError> {
         let params = Params::parse(form.as_bytes(), &rows::PARAMETER)?;
-        asked(&params)?;
+        target(&params)?;
         create(&params)
     }
 

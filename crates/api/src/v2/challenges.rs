@@ -17,7 +17,7 @@ use countersign_verify::{Caller, Verify};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::challenge_group_view::ChallengeGroupView;
-use super::challenge_params::{self, Asked};
+use super::challenge_params::{self, ChallengeTarget};
 use super::challenge_view::ChallengeView;
 use crate::auth::{AnyCaller, Application};
 use crate::body::{Form, Query};
@@ -52,15 +52,15 @@ pub(crate) async fn create(
     form: Form,
 ) -> ApiResult {
     let params = form.params(&rows::PARAMETER)?;
-    let asked = challenge_params::asked(&params)?;
+    let asked = challenge_params::target(&params)?;
     let (new, verify) = (challenge_params::create(&params)?, &state.verify);
     match asked {
-        Asked::Factor(factor) => {
+        ChallengeTarget::Factor(factor) => {
             let opened = verify.create_challenge(account, service, &identity, factor, new).await?;
             let now = verify.time().await?;
             reply::created(&ChallengeView::of(&opened, now, &state.public_url))
         }
-        Asked::Devices(devices) => {
+        ChallengeTarget::Devices(devices) => {
             let opened = verify.create_challenge_group(account, service, &identity, &devices, &new);
             let (opened, now) = (opened.await?, verify.time().await?);
             reply::created(&ChallengeGroupView::of(&opened, now, &state.public_url))

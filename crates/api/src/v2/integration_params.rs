@@ -33,8 +33,8 @@ pub(super) fn change(
     if let Some(aliases) = list(params, "Aliases", Aliases::parse)? {
         to.users.aliases = aliases;
     }
-    if let Some(strangers) = params.optional("Strangers", str::parse)? {
-        to.strangers = strangers;
+    if let Some(unknown_users) = params.optional("UnknownUsers", str::parse)? {
+        to.unknown_users = unknown_users;
     }
     if let Some(presence) = params.optional("Presence", presence)? {
         to.presence = presence;
@@ -104,7 +104,7 @@ mod tests {
     use crate::rows;
 
     const EVERYTHING: &str = "FriendlyName=ssh&Kind=duo&UserRule=strip_domain&Aliases=root=alice-0001&Aliases=adm=bob-00001\
-                              &Strangers=enrol&Presence=number,code&Networks=192.0.2.0/24&Networks=2001:db8::1&PromptLife=90\
+                              &UnknownUsers=enrol&Presence=number,code&Networks=192.0.2.0/24&Networks=2001:db8::1&PromptLife=90\
                               &Legacy=true";
 
     fn read(form: &str) -> Result<(IntegrationKind, IntegrationSettings), ApiError> {
@@ -136,7 +136,7 @@ mod tests {
     #[case("FriendlyName=a&Kind=duo&UserRule=upper", 60306)]
     #[case("FriendlyName=a&Kind=duo&Aliases=ann", 60306)]
     #[case("FriendlyName=a&Kind=duo&Aliases=&Aliases=ann=alice-0001", 60306)]
-    #[case("FriendlyName=a&Kind=duo&Strangers=allow", 60306)]
+    #[case("FriendlyName=a&Kind=duo&UnknownUsers=allow", 60306)]
     #[case("FriendlyName=a&Kind=duo&Presence=face", 60306)]
     #[case("FriendlyName=a&Kind=duo&Networks=192.0.2.1/24", 60306)]
     #[case("FriendlyName=a&Kind=duo&PromptLife=9", 60306)]

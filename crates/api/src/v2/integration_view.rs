@@ -1,4 +1,4 @@
-//! What a caller sees of an integration.
+//! An integration, as callers see it.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub(super) struct IntegrationView<'a> {
     key: &'a str,
     user_rule: &'static str,
     aliases: BTreeMap<&'a str, &'a Identity>,
-    strangers: &'static str,
+    unknown_users: &'static str,
     /// Empty: as the service says.
     presence: Vec<&'static str>,
     /// Empty: any.
@@ -62,7 +62,7 @@ impl<'a> IntegrationView<'a> {
             key: integration.key.as_str(),
             user_rule: settings.users.rule.as_str(),
             aliases: settings.users.aliases.iter().collect(),
-            strangers: settings.strangers.as_str(),
+            unknown_users: settings.unknown_users.as_str(),
             presence: presence.copied().map(PresenceMode::as_str).collect(),
             networks: settings.networks.iter().map(ToString::to_string).collect(),
             prompt_life: settings.prompt_seconds,

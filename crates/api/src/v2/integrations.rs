@@ -85,7 +85,7 @@ pub(crate) async fn delete(
     reply::gone()
 }
 
-/// Who a user name is.
+/// The identity of a user name.
 pub(crate) async fn identity(
     State(state): State<SharedState>,
     Application(account): Application,

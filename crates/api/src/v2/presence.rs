@@ -34,7 +34,7 @@ pub(crate) async fn confirm(
     reply::ok(&PresenceView { challenge_sid: sid, mode: "code", confirmed, answer: None })
 }
 
-/// What the application needs: the number that it shows, or whether the code was typed. Never the code itself.
+/// The application's part: the number that it shows, or whether the code was typed. Never the code itself.
 #[derive(Serialize)]
 struct PresenceView {
     challenge_sid: ChallengeSid,

@@ -1,4 +1,4 @@
-//! What one node knows of the bus, and how it sends and receives messages.
+//! The state of one node on the bus, and how it sends and receives messages.
 
 use std::sync::Arc;
 use std::time::Duration;

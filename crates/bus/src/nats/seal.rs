@@ -67,7 +67,7 @@ impl std::fmt::Debug for SealingKey {
     }
 }
 
-/// What a sealed message is bound to.
+/// The context that a sealed message is bound to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Binding<'a> {
     /// A message to a subject.

@@ -17,7 +17,7 @@ pub(crate) struct Confirm {
     title: &'static str,
     /// The name of what goes, which others chose.
     name: String,
-    /// What goes with it, and what that means.
+    /// The records that are deleted too, and the consequence.
     consequences: Vec<String>,
     /// The path of the form, which is that of this page.
     path: String,

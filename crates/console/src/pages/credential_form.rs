@@ -106,7 +106,7 @@ pub(crate) async fn update(
     }
 }
 
-/// What the use case refused, with the field that it is about.
+/// A refusal of the use case, with the field that it is about.
 fn refusal(error: VerifyError) -> Refusal {
     match error {
         VerifyError::Parameter(Parameter::Credential(part), why) => {

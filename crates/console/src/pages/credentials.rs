@@ -139,7 +139,7 @@ pub(crate) async fn ask_delete(
     };
     let words = ("Delete the credential", "Delete the credential");
     Confirm::new(&console, &operator, Section::Credentials, words, name_of(&credential))
-        .says([consequence, "Its key is not kept: to undo this, make it anew.".to_owned()])
+        .says([consequence, "Its key is not kept: to undo this, create it again.".to_owned()])
         .between(format!("/credentials/{}/delete", credential.sid), "/credentials".to_owned())
 }
 

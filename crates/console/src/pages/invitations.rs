@@ -20,7 +20,7 @@ use crate::session::Operator;
 use crate::state::{Console, SharedConsole};
 use crate::views::{Timestamp, name_of};
 
-/// What became of a link.
+/// The state of a link.
 enum Stage {
     /// It can be used.
     Open(Box<OpenLink>),

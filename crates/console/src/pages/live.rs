@@ -31,7 +31,7 @@ const PERIOD: Duration = Duration::from_secs(2);
 /// The reads of one stream. After them the browser connects again.
 const MOST_READS: u32 = 450;
 
-/// What one stream shows, and whose it is.
+/// The content of one stream, and its account.
 struct Watch {
     console: SharedConsole,
     operator: Operator,

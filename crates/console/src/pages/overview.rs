@@ -1,4 +1,4 @@
-//! What needs attention, rates, and the newest challenges.
+//! The overview: conditions that need attention, rates, and the newest challenges.
 
 use std::collections::BTreeMap;
 

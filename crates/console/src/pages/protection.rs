@@ -55,7 +55,7 @@ const fn label_of(limit: ServiceLimit) -> &'static str {
     }
 }
 
-/// What the service has set, as texts.
+/// The service's own settings, as texts.
 fn own(protection: &ServiceProtection, parameter: ProtectionParameter) -> String {
     match parameter {
         ProtectionParameter::Presence => {

@@ -33,7 +33,7 @@ const MOST: usize = 10;
 struct Hit {
     path: String,
     name: String,
-    /// What tells it from others of the same name.
+    /// A text that distinguishes it from others of the same name.
     more: String,
 }
 

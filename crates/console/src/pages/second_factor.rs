@@ -24,7 +24,7 @@ struct DeviceLink {
     is_safe: bool,
 }
 
-/// What the page says.
+/// The text of the page.
 enum Step {
     /// Enrol a device.
     Enrol,

@@ -35,7 +35,7 @@ struct Sessions {
     ended: bool,
 }
 
-/// Who opened a session, in words.
+/// The opener of a session, in words.
 fn words(who: &Who) -> String {
     match who {
         Who::Token => "a token of the account".to_owned(),

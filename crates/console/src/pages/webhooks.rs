@@ -48,7 +48,7 @@ struct Row {
     words: String,
     challenge: Option<String>,
     can_be_resent: bool,
-    /// What the application responded to the last try.
+    /// The application's response to the last try.
     response: Option<CallResponse>,
 }
 

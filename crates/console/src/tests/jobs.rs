@@ -173,7 +173,7 @@ async fn a_credential_is_made_replaced_and_deleted() {
     done(&mut browser, &path, &path, &form).await.shows("production");
     let opened = scene.verify().opened_credential(all[0].sid).await.unwrap().unwrap();
     assert_eq!(opened.1.private_key.as_ref().unwrap().expose(), "another key");
-    assert_eq!(opened.0.key_id.as_deref(), Some("ABCD"), "what was left empty stays");
+    assert_eq!(opened.0.key_id.as_deref(), Some("ABCD"), "fields left empty keep their values");
 
     // A service pushes with it.
     let service = scene.service().await.sid;

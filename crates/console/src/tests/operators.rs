@@ -144,7 +144,7 @@ async fn strangers_who_guess_lock_no_operator_out() {
     let page = stranger.sign_in("ada", password.expose()).await;
     assert_eq!(page.status, StatusCode::TOO_MANY_REQUESTS);
     let page = stranger.sign_in("bob", "x").await;
-    assert_eq!(page.status, StatusCode::UNAUTHORIZED, "another name is counted for itself");
+    assert_eq!(page.status, StatusCode::UNAUTHORIZED, "another name has its own count");
     let page = scene.browser_at("198.51.100.7").sign_in("ada", password.expose()).await;
     assert_eq!(page.location, "/console");
 }
@@ -213,7 +213,7 @@ async fn a_later_sign_in_asks_the_device_at_once() {
 }
 
 #[tokio::test]
-async fn a_forgotten_device_is_enrolled_anew() {
+async fn a_forgotten_device_is_enrolled_again() {
     let scene = Scene::guarded().await;
     let ada = scene.operator_with("ada", Role::Admin).await;
     let mut browser = scene.browser();
@@ -259,7 +259,7 @@ async fn an_operator_ends_their_own_sessions_and_an_admin_any() {
 }
 
 #[tokio::test]
-async fn what_operators_do_is_in_the_audit_trail() {
+async fn the_actions_of_operators_are_in_the_audit_trail() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let (bob, ada) = (

@@ -276,7 +276,7 @@ async fn a_challenge_shows_its_pending_calls() {
     let page = browser.get(&format!("/console/challenges/{}", last.sid)).await;
     page.shows("challenge.approved: waits for an earlier call about the same device.");
     page.hides("No call is on record");
-    page.hides("made if nobody answers");
+    page.hides("made without an answer");
 }
 
 #[tokio::test]

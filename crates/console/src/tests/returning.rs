@@ -1,4 +1,4 @@
-//! What happens to an address or a form without a session.
+//! Addresses and forms that arrive without a session.
 
 use countersign_store::seam::Inserted;
 use countersign_verify::VerifyError;

@@ -1,4 +1,4 @@
-//! What each role may reach.
+//! The routes that each role may reach.
 
 use std::collections::BTreeSet;
 

@@ -7,6 +7,6 @@ mod providers;
 mod races;
 mod restarts;
 mod streams;
-#[expect(clippy::unwrap_used, reason = "what tests are made of fails as tests do")]
+#[expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 mod support;
 mod webhooks;

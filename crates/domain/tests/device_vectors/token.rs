@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
-use countersign_domain::device_token::{DeviceToken, DeviceTokenError, LEEWAY, MAX_LIFETIME};
+use countersign_domain::device_token::{DeviceToken, DeviceTokenError, LEEWAY, MAX_VALIDITY};
 use countersign_domain::time::Instant;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn a_token_for_a_stream_has_the_nonce_of_the_stream() {
 
 #[test]
 fn it_is_valid_for_900_s_at_most() {
-    assert_eq!(MAX_LIFETIME, Duration::from_secs(900));
+    assert_eq!(MAX_VALIDITY, Duration::from_secs(900));
     let ending = |exp: Value| check_payload(&with(token_payload(), "exp", Some(exp)));
     assert_eq!(ending(json!(1_700_000_900)), Ok(()));
     assert_eq!(ending(json!(1_700_000_901)), Err(DeviceTokenError::TooLong));

@@ -10,7 +10,7 @@ use countersign_domain::node::NodeId;
 use countersign_domain::notification::{TTL, automatic_ttl, deadline};
 use countersign_domain::outcome::{AfterAttempt, Attempt, Outcome, after_attempt};
 use countersign_domain::prompt_manner::PromptManner;
-use countersign_domain::prospect::{Asked, Prospect, Push, overdue, prepare};
+use countersign_domain::prospect::{ChallengeFacts, Prospect, Push, overdue, prepare};
 use countersign_domain::time::Instant;
 use proptest::option;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ fn prospect() -> impl Strategy<Value = Prospect> {
     (any::<bool>(), option::of(state()), option::of(target())).prop_map(
         |(lease_holds, state, factor)| Prospect {
             lease_holds,
-            challenge: state.map(|state| Asked {
+            challenge: state.map(|state| ChallengeFacts {
                 state,
                 message: message(),
                 manner: PromptManner::default(),
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn what_starts_starts_in_time(
+    fn no_attempt_starts_after_its_deadline(
         (delivery, now) in delivery_at(), until in span(), prospect in prospect(),
     ) {
         let lease = Lease { delivery, node: NodeId([0; 16]), until: now - Duration::from_secs(2) + until };

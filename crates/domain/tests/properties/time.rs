@@ -9,7 +9,7 @@ use crate::draw::instant;
 
 proptest! {
     #[test]
-    fn what_is_printed_is_read_again_to_the_second(micros: i64) {
+    fn a_printed_instant_is_parsed_to_the_second(micros: i64) {
         let at = Instant::from_micros(micros);
         let text = at.to_string();
         prop_assert_eq!(text.len(), 20);

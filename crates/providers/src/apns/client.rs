@@ -34,7 +34,7 @@ pub(super) enum Auth {
     Certificate(Identity),
 }
 
-/// What one attempt has tried. Each remedy is applied at most once.
+/// The remedies that one attempt has tried. Each remedy is applied at most once.
 #[derive(Default)]
 pub(super) struct Tried {
     pub(super) token: Option<Arc<str>>,

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_push_tells_what_to_ask_the_person_for() {
-        for (manner, told) in fixtures::asking_manners() {
+        for (manner, told) in fixtures::asking_prompts() {
             let push = Push { manner, ..fixtures::apn_push() };
             let payload: serde_json::Value =
                 serde_json::from_slice(&payload(&push, false)).unwrap();

@@ -10,7 +10,7 @@ use crate::call_error::CallError;
 use crate::codes;
 use crate::exchange::HttpResponse;
 
-/// What may be done at once about a response. Each remedy is applied once, and the repeat belongs to the same attempt.
+/// A remedy that can be applied at once to a response. Each remedy is applied once, and the repeat belongs to the same attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Repeat with a fresh provider token.

@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_push_tells_what_to_ask_the_person_for() {
         let now = fixtures::NOON;
-        for (manner, told) in fixtures::asking_manners() {
+        for (manner, told) in fixtures::asking_prompts() {
             let presence = manner.presence.map(|presence| presence.to_string());
             let push = Push { manner, ..fixtures::fcm_push() };
             let payload: serde_json::Value =

@@ -19,7 +19,7 @@ const AFTER_UNAVAILABLE: Duration = Duration::from_secs(10);
 /// A delay that Google only recommends leaves this much time before the deadline for one more attempt.
 const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
-/// What may be done at once about a response.
+/// A remedy that can be applied at once to a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Remedy {
     /// Repeat with a fresh access token.

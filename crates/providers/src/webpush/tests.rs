@@ -108,7 +108,7 @@ async fn a_request_has_every_header_and_only_the_browser_reads_it() {
 
 #[tokio::test]
 async fn a_push_tells_what_to_ask_the_person_for() {
-    for (manner, told) in fixtures::asking_manners() {
+    for (manner, told) in fixtures::asking_prompts() {
         let (server, world, push, browser) = world([CannedResponse::new(201, "")]).await;
         let is_quiet = manner.quiet;
         world.send(&Push { manner, ..push }).await;

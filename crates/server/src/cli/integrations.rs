@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use countersign_domain::integration::{
-    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, Strangers,
+    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
 };
 use countersign_domain::sid::{AccountSid, IntegrationSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
@@ -111,8 +111,8 @@ pub struct Settings {
     pub aliases: Vec<String>,
     /// A user without a device: deny or enrol
     #[arg(long)]
-    pub strangers: Option<Strangers>,
-    /// What an approval must show, such as number,code; empty: as the service says
+    pub unknown_users: Option<UnknownUsers>,
+    /// The presence proofs of an approval, such as number,code; empty: those of the service
     #[arg(long, value_name = "MODES")]
     pub presence: Option<String>,
     /// A network that requests may come from; may be repeated, and replaces all; empty: any

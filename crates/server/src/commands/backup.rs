@@ -22,7 +22,7 @@ pub(super) fn run(config: &Config, common: &Common, flags: &Backup) -> anyhow::R
     partial.persist(&file, flags.replace)?;
     let bytes = std::fs::metadata(&file).map_or(0, |found| found.len());
     println!("{} holds the whole database ({bytes} bytes), and is intact.", file.display());
-    eprintln!("{}", what_else(config, common));
+    eprintln!("{}", other_files(config, common));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -50,8 +50,8 @@ fn target(config: &Config, flags: &Backup) -> anyhow::Result<PathBuf> {
     Ok(folder.join(name))
 }
 
-/// What belongs to a backup and is not in it.
-fn what_else(config: &Config, common: &Common) -> String {
+/// The files that a restore also needs and that the backup does not hold.
+fn other_files(config: &Config, common: &Common) -> String {
     let key = master_key::place(config, |name| std::env::var(name).ok());
     let settings = common.config.as_ref().map_or_else(
         || "the settings (a file, variables or flags of the server)".to_owned(),

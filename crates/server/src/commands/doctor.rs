@@ -1,6 +1,6 @@
 //! `countersign doctor`: checks the configuration and everything that the server needs, and prints each problem on
 //! one line. It calls the functions that `serve` starts with, so that both report the same, but creates and changes
-//! nothing. What is on this machine is checked by [`check`], which writes nothing at all.
+//! nothing. [`check`] checks this machine's part, and writes nothing at all.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

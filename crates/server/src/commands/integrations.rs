@@ -148,7 +148,7 @@ fn change(
         to.presence = list.map_err(|why| anyhow!("--presence {why}"))?;
     }
     to.users.rule = flags.user_rule.unwrap_or(to.users.rule);
-    to.strangers = flags.strangers.unwrap_or(to.strangers);
+    to.unknown_users = flags.unknown_users.unwrap_or(to.unknown_users);
     to.prompt_seconds = flags.prompt_life.unwrap_or(to.prompt_seconds);
     to.legacy = flags.legacy.unwrap_or(to.legacy);
     to.radius_mode = flags.radius_mode.unwrap_or(to.radius_mode);
@@ -205,7 +205,7 @@ fn members(integration: &Integration) -> Value {
         "key": integration.key.as_str(),
         "user_rule": settings.users.rule.as_str(),
         "aliases": aliases,
-        "strangers": settings.strangers.as_str(),
+        "unknown_users": settings.unknown_users.as_str(),
         "presence": presence,
         "networks": networks,
         "prompt_life": settings.prompt_seconds,

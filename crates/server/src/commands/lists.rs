@@ -1,4 +1,4 @@
-//! What all listings share: pages, lines for people or as JSON, and the accounts that a listing is about.
+//! The parts that all listings share: pages, lines for people or as JSON, and the accounts of a listing.
 
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_store::{Cursor, Page, PageQuery, Side};

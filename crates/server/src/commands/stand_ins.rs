@@ -10,7 +10,7 @@ use crate::cli::StandIns;
 use crate::{folder, secret_file};
 
 pub(super) async fn run(flags: &StandIns) -> anyhow::Result<()> {
-    let faults = flags.bad_manners.map_or_else(Faults::none, Faults::from_seed);
+    let faults = flags.faults.map_or_else(Faults::none, Faults::from_seed);
     println!("{faults}");
     let common = CommonOptions { faults, ..CommonOptions::default() };
     let running = countersign_standins::run(Options { common, ..Options::default() }).await?;

@@ -41,7 +41,7 @@ pub struct HttpSection {
     /// Requests in progress of one device; more are answered 429. 0 means no limit.
     pub requests_per_device: usize,
     /// Requests in progress from one address without good credentials; more are answered 429. 0 means no limit.
-    pub strangers_per_address: usize,
+    pub unauthenticated_per_address: usize,
     /// Bytes of the larger responses that are still to be sent; a read whose response would exceed it is answered
     /// 503. 0 means no limit.
     pub unsent_bytes_max: usize,
@@ -102,7 +102,7 @@ impl Default for HttpSection {
             requests_max: limits.requests,
             requests_per_account: limits.per_account,
             requests_per_device: limits.per_device,
-            strangers_per_address: limits.strangers_per_address,
+            unauthenticated_per_address: limits.unauthenticated_per_address,
             unsent_bytes_max: limits.unsent_bytes,
             unsent_bytes_per_account: limits.unsent_bytes_per_account,
             body_seconds: body.within.as_secs(),
@@ -179,7 +179,7 @@ impl HttpSection {
             requests: self.requests_max,
             per_account: self.requests_per_account,
             per_device: self.requests_per_device,
-            strangers_per_address: self.strangers_per_address,
+            unauthenticated_per_address: self.unauthenticated_per_address,
             unsent_bytes: self.unsent_bytes_max,
             unsent_bytes_per_account: self.unsent_bytes_per_account,
         }

@@ -143,7 +143,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// How long a body may take to make its next part. Whoever makes it has deadlines of their own.
+/// The longest wait for the next part of a body. The handler that produces it has its own deadlines.
 const MAKING_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A response that is being sent.

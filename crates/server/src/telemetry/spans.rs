@@ -60,7 +60,7 @@ where
     Ok((Some(spans), Traces(Some(provider))))
 }
 
-/// What the environment says of this service (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`), completed.
+/// The attributes of this service from the environment (`OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES`), completed.
 fn resource() -> Resource {
     let said = Resource::builder().build();
     let name = said.get(&Key::new("service.name")).map(|name| name.to_string());

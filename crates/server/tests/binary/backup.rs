@@ -164,7 +164,11 @@ async fn a_backup_that_is_killed_leaves_no_file_and_the_next_one_succeeds() {
     }
     assert!(interrupted > 0, "a backup of 64 MB takes a moment");
     succeeded(&stage.run(&["backup", "backup.db"]));
-    assert_eq!(names(&stage.path(""), "backup"), ["backup.db"], "and what was left is gone");
+    assert_eq!(
+        names(&stage.path(""), "backup"),
+        ["backup.db"],
+        "and the remaining rows are deleted"
+    );
 }
 
 #[tokio::test]

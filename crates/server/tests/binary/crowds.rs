@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use crate::support::{Application, Stage, client};
 use silent::{Silent, connect};
 
-/// Requests from one address that may wait (the default of `http.strangers_per_address`), and streams of a connection.
+/// Requests from one address that may wait (the default of `http.unauthenticated_per_address`), and streams of a connection.
 const WAITING: usize = 100;
 /// Rounds of ordinary requests once all strangers have asked.
 const ROUNDS: usize = 20;

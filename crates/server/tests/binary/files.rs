@@ -68,7 +68,7 @@ fn a_folder_of_somebody_else_is_refused_with_the_command_that_helps() {
 }
 
 #[tokio::test]
-async fn whatever_the_umask_is_new_files_are_their_owners_alone() {
+async fn new_files_are_private_under_every_umask() {
     let stage = Stage::new();
     let port = crate::support::free_port();
     for umask in ["000", "077"] {
@@ -114,7 +114,7 @@ async fn a_database_that_an_older_release_left_open_is_tightened() {
 }
 
 #[tokio::test]
-async fn an_empty_key_of_a_first_start_that_failed_is_made_anew() {
+async fn an_empty_key_of_a_failed_first_start_is_replaced() {
     let stage = Stage::new();
     std::fs::create_dir(stage.data()).expect("a folder");
     chmod(&stage.data(), 0o700);

@@ -115,7 +115,7 @@ async fn play(stage: Stage, disk: Disk) {
     }
     let done = running.stop().await;
     assert_eq!(done.code, Some(0), "{}", done.stderr);
-    assert!(done.stderr.contains("countersign::left_out"), "what was left out is counted");
+    assert!(done.stderr.contains("countersign::left_out"), "omitted lines are counted");
 }
 
 /// Opens a challenge as large as one can be: status, `Retry-After`, body.

@@ -59,7 +59,7 @@ async fn an_integration_is_managed_beside_a_running_server() {
 }
 
 #[tokio::test]
-async fn what_an_integration_cannot_have_is_named_by_its_flag() {
+async fn an_invalid_value_of_an_integration_is_named_by_its_flag() {
     let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     let made = Application::of(&running).create("/v2/Services", &[("FriendlyName", "a")]).await;

@@ -163,7 +163,7 @@ async fn every_listing_prints_json_and_no_secret() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_malformed_is_named() {
+async fn missing_and_malformed_sids_are_named() {
     let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     Application::of(&running).phone(&ServerOptions::default()).await;

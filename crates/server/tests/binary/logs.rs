@@ -22,7 +22,7 @@ async fn nor_does_one_of_a_server_on_postgresql() {
     tells_nothing(Stage::new().with("COUNTERSIGN_DATABASE__URL", url.as_str())).await;
 }
 
-#[expect(clippy::unwrap_used, reason = "what a test unwraps is what it tries")]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 async fn tells_nothing(stage: Stage) {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
@@ -130,7 +130,7 @@ async fn tells_nothing(stage: Stage) {
     let lines: Vec<Value> = lines.collect();
     assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["level"].is_string()));
     let tells = |words: &str| lines.iter().any(|line| line.to_string().contains(words));
-    assert!(tells("countersign is ready") && tells("Challenges"), "and yet it tells something");
+    assert!(tells("countersign is ready") && tells("Challenges"), "although it has a message");
 }
 
 /// A server that cannot listen says so and ends, after it has logged a line.

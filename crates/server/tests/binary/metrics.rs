@@ -1,4 +1,4 @@
-//! What `/metrics` shows, held against what `docs/run/metrics.md` says of it.
+//! Compares `/metrics` with `docs/run/metrics.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -103,7 +103,7 @@ async fn dump(store: &dyn Moving) -> Vec<(&'static str, Vec<Row>)> {
     all
 }
 
-/// What a server before the operators has stored.
+/// The rows of a server that knows no operators.
 async fn put_an_ended_session(store: &SqliteStore) {
     let table = TABLES.iter().find(|table| table.name == "sessions_ended").expect("a table");
     let row = vec![

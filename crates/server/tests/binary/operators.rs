@@ -106,9 +106,9 @@ async fn an_operator_is_made_signs_in_with_a_phone_and_is_removed() {
     assert_eq!(second.ask(&device, None).await.0, 303);
     assert_eq!(second.ask(&home, None).await.0, 200);
     run(&["revoke", "ada"]);
-    let anew = run(&["link", "ada", "--new-device"]);
-    assert!(anew.stderr.contains("second_factor.forgotten"), "{anew:?}");
-    let mut third = follow(&running, &anew.stdout).await;
+    let invited = run(&["link", "ada", "--new-device"]);
+    assert!(invited.stderr.contains("second_factor.forgotten"), "{invited:?}");
+    let mut third = follow(&running, &invited.stdout).await;
     assert!(third.ask(&device, None).await.1.contains("You have none yet"));
     let password = run(&["password", "ada", "--json"]).stdout;
     let password: Value = serde_json::from_str(&password).expect("one line");

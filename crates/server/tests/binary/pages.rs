@@ -1,4 +1,4 @@
-//! What a browser finds at the root, and that API clients find the same as ever.
+//! The pages at the root: browsers get a page, API clients get what they got before.
 
 use serde_json::Value;
 

@@ -122,7 +122,7 @@ async fn a_folder_serves_one_server_at_a_time() {
     let done = elsewhere.run(&["serve", "--listen", address]);
     says(&done, 1, &format!("cannot listen on {address}"));
     assert!(!elsewhere.data().join("first-account").exists(), "no account without a server");
-    assert_eq!(running.stop().await.code, Some(0), "the first one never noticed");
+    assert_eq!(running.stop().await.code, Some(0), "the first one did not notice");
     assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0), "the folder is free again");
 }
 

@@ -32,7 +32,7 @@ async fn the_first_start_makes_an_account_and_tells_only_where_it_is_written() {
     let application = Application::of(&again).with(account, token);
     assert_eq!(application.get("/v2/Services").await.0, 200, "the account is kept");
     let done = again.stop().await;
-    assert_eq!((done.stdout.as_str(), path.exists()), ("", false), "and nothing is made anew");
+    assert_eq!((done.stdout.as_str(), path.exists()), ("", false), "and nothing is created");
     assert!(!done.stderr.contains("master key"), "{done:?}");
     assert_eq!(std::fs::read_to_string(stage.data().join("master.key")).unwrap(), key);
 }

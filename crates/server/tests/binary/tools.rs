@@ -1,4 +1,4 @@
-//! What is made of the command line's definitions and of the settings: completions, man pages, `config`; and `reload`.
+//! The files that are generated from the command line and the settings: completions, man pages, `config`; and `reload`.
 
 use std::path::Path;
 use std::process::Command;
@@ -125,7 +125,7 @@ fn config_show_names_every_origin_and_no_password() {
     assert_eq!(of("limits.services_per_account")["name"], "--set");
     assert_eq!(of("log.format")["origin"], "default");
 
-    // What it prints is a settings file with the same values.
+    // Its output is a settings file with the same values.
     let again = stage.write("again.toml", &shown.stdout.replace("***", "x"));
     let again = Stage::new().run(&["config", "show", "--config", &again]);
     assert!(again.stdout.contains("http.idle_seconds = 50"), "{again:?}");

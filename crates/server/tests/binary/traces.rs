@@ -74,7 +74,7 @@ async fn spans_of_requests_and_attempts_reach_the_collector() {
     let traced = traced.basic_auth(ACCOUNT, Some(TOKEN)).send().await.expect("an answer");
     assert_eq!(traced.status(), 200);
     drop(stream);
-    // What is left is sent before the process ends.
+    // The remaining spans are sent before the process ends.
     assert_eq!(running.stop().await.code, Some(0));
 
     let bodies = collector.bodies();

@@ -50,7 +50,7 @@ const EVENTS: [&str; 9] = [
     "notification.expired",
 ];
 
-/// What became of a challenge that was accepted.
+/// The outcome of an accepted challenge.
 enum Opened {
     /// It waits for its person; its push has to be accounted for.
     Pending(Accepted),

@@ -45,7 +45,7 @@ pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {
     let delivered = ends.iter().flatten().filter(|end| end.standing == "delivered -");
     let delivered: HashSet<_> = delivered.map(|end| end.sid.as_str()).collect();
     // A phone acknowledges a prompt before it records it.
-    let prompts = until("what was delivered was shown", async || {
+    let prompts = until("delivered prompts were shown", async || {
         let prompts = seen.all();
         let shown: HashSet<_> = prompts.iter().map(|shown| shown.notification.as_str()).collect();
         delivered.is_subset(&shown).then_some(prompts)

@@ -12,7 +12,7 @@
     unreachable_pub,
     clippy::disallowed_methods,
     clippy::print_stderr,
-    reason = "a test with real processes goes by the real clock"
+    reason = "a test with real processes uses the real clock"
 )]
 
 mod calls;

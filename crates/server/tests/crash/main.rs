@@ -6,7 +6,7 @@
     missing_docs,
     unreachable_pub,
     clippy::disallowed_methods,
-    reason = "a test with a real process goes by the real clock"
+    reason = "a test with a real process uses the real clock"
 )]
 
 mod binary;

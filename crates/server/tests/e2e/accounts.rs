@@ -157,7 +157,7 @@ async fn a_hash_copied_from_another_row_authenticates_no_caller() {
     app.clock.advance(KNOWN_WITHIN);
     let victims = |token: &str| app.api().with(&app.account, token);
     assert_eq!(status(&victims(token.expose())).await, 401, "neither by its hash nor sealed");
-    assert_eq!(status(&victims(&app.token)).await, 200, "its own is what is sealed in its row");
+    assert_eq!(status(&victims(&app.token)).await, 200, "the sealed row holds its own token");
 
     let (key, secret) = verify.create_api_key(thief.sid, "thief's").await.unwrap();
     let caller = app.api().with(&key.sid.to_string(), secret.expose());

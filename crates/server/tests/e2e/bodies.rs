@@ -109,7 +109,7 @@ async fn a_body_over_the_limit_is_413_and_headers_over_theirs_are_431() {
     let names = app.api().get("/v2/Services").await.expect(200);
     assert_eq!(names["services"].as_array().map(Vec::len), Some(1), "nothing was made");
     let taken = app.api().post_bytes("/v2/Services", padded(32_768)).await;
-    assert_eq!(taken.status, 201, "what just fits is taken");
+    assert_eq!(taken.status, 201, "the largest size is accepted");
 }
 
 fn authorization(app: &TestApp) -> String {

@@ -19,7 +19,7 @@ async fn a_phone_whose_clock_is_an_hour_off_is_told_the_time_once() {
         assert_eq!(phone.clock_offset(), -ahead, "learnt from the Date of the first 401");
         let challenge = app.challenge(&phone, "Log in?").await;
         phone.answer(&challenge, Verdict::Approved).await.unwrap();
-        phone.connect().await.expect("the stream goes by the corrected clock");
+        phone.connect().await.expect("the stream uses the corrected clock");
 
         let device = jwt::Device {
             credential_sid: phone.credential_sid(),
@@ -76,5 +76,5 @@ async fn a_server_whose_clock_jumps_refuses_nothing_in_time_and_accepts_nothing_
 
     app.clock.advance(std::time::Duration::from_secs(3_600));
     own.step(-3_600, true);
-    assert_eq!(get().await, 401, "the token is over, whatever the clock says that doubts itself");
+    assert_eq!(get().await, 401, "the token has ended, though the clock is in doubt");
 }

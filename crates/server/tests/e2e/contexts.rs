@@ -1,4 +1,4 @@
-//! What came with an answer: reason, address and country, for the application and the operator alone.
+//! The context of an answer: reason, address and country, for the application and the operator alone.
 
 use countersign_domain::secret::Secret;
 use countersign_domain::webhook_signature::twilio_signature;
@@ -104,7 +104,7 @@ async fn a_report_is_told_once_with_its_reason_and_signed() {
     assert_eq!(
         events[1].field("challenge_sid"),
         last,
-        "the report is told once, a plain denial never"
+        "a report causes one event, a plain denial none"
     );
     let told = &events[0];
     let names: Vec<_> = told.form.iter().map(|(name, _)| name.as_str()).collect();

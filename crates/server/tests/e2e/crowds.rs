@@ -79,7 +79,8 @@ async fn answered(
 #[tokio::test]
 async fn sign_ins_without_a_body_leave_the_api_and_readiness_as_they_are() {
     let app =
-        TestApp::start_with(&["http.requests_max=200", "http.strangers_per_address=20"]).await;
+        TestApp::start_with(&["http.requests_max=200", "http.unauthenticated_per_address=20"])
+            .await;
     let page = reqwest::get(format!("http://{}/console/sign-in", app.address())).await.unwrap();
     let cookie =
         page.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();

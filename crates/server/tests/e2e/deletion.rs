@@ -62,8 +62,9 @@ async fn deleting_an_entity_takes_all_below_it_and_frees_its_identity() {
         auth_token: app.token.clone(),
     };
     let enrolment = countersign_phone::Enrolment::new(&home.service, "alice-0001", authority);
-    let anew = Phone::enrol(&app.phone_server(), &enrolment).await.expect("the identity is free");
-    assert_eq!(anew.challenges(None).await.unwrap().len(), 0, "and without a past");
+    let phone_again =
+        Phone::enrol(&app.phone_server(), &enrolment).await.expect("the identity is free");
+    assert_eq!(phone_again.challenges(None).await.unwrap().len(), 0, "and has no history");
     let factors = home.caller.get(&format!("{}/Factors", home.entity_path())).await.expect(200);
     assert_eq!(factors["factors"].as_array().map(Vec::len), Some(1));
 }

@@ -59,7 +59,7 @@ async fn a_device_reaches_its_own_factor_and_challenges_and_nothing_else() {
         let refusal = (reply.status != 200).then(|| reply.refusal());
         assert_eq!(refusal, expected, "{method} {path}");
     }
-    assert_eq!(app.standing(&other, &foreign).await.len(), 1, "nothing came of it");
+    assert_eq!(app.standing(&other, &foreign).await.len(), 1, "it had no effect");
     let key = DeviceKey::generate().unwrap().public_key_base64().unwrap();
     let form = [
         ("FriendlyName", "second"),

@@ -49,7 +49,7 @@ async fn a_full_disk_refuses_writes_and_serves_reads_until_there_is_room() {
 
     app.restart_with(|config| config.store.pages_max = 0).await;
     app.challenge(&phone, "And now?").await;
-    phone.answer(&taken[0], Verdict::Approved).await.expect("what was taken can be answered");
+    phone.answer(&taken[0], Verdict::Approved).await.expect("accepted challenges can be answered");
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ fn key(body: &Value) -> IntegrationKey {
     text(body, "key").parse().expect("a key")
 }
 
-/// What a door finds for a key, whose request is signed.
+/// The integration that a door finds for the key of a signed request.
 async fn open(app: &TestApp, key: IntegrationKey) -> Result<Arc<OpenedIntegration>, AuthError> {
     let (verify, kind) = (&app.server().verify, IntegrationKind::Duo);
     verify.authenticate_integration(None, kind, key.as_str(), |_| true).await

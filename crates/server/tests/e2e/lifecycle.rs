@@ -22,7 +22,7 @@ fn members(key: &str) -> Vec<&'static str> {
         }
         "integrations" => {
             "account_sid aliases date_created date_updated friendly_name key kind legacy links networks presence \
-             prompt_life radius service_sid sid strangers url user_rule"
+             prompt_life radius service_sid sid unknown_users url user_rule"
         }
         "entities" => "account_sid date_created date_updated identity links service_sid sid url",
         "factors" => {

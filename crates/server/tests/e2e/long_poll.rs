@@ -48,7 +48,7 @@ async fn it_answers_as_soon_as_the_person_does() {
     let application = stage.wait(stage.app.api(), 50).await;
     let device = stage.wait(stage.app.device(&stage.phone), 50).await;
     let asked = stage.phone.challenge(&stage.challenge).await.unwrap();
-    assert!(!application.is_finished() && !device.is_finished(), "a look answers nobody");
+    assert!(!application.is_finished() && !device.is_finished(), "a read answers no challenge");
     stage.phone.send_answer(&asked, Verdict::Denied).await.unwrap();
     assert_eq!(application.await.unwrap().expect(200)["status"], "denied");
     let seen = device.await.unwrap();

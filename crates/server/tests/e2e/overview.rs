@@ -65,7 +65,7 @@ async fn a_webhook_that_fails_needs_attention_until_its_calls_are_taken() {
 }
 
 #[tokio::test]
-async fn what_happened_is_counted_once_over_a_restart_and_two_nodes() {
+async fn challenges_are_counted_once_over_a_restart_and_two_nodes() {
     let mut app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let answered = app.challenge(&phone, "Log in?").await;

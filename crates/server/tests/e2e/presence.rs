@@ -214,7 +214,7 @@ async fn a_service_decides_for_challenges_that_do_not() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_had_names_the_parameter() {
+async fn an_impossible_presence_names_the_parameter() {
     let app = TestApp::start().await;
     let phone = enrol(&app).await;
     for (more, parameter) in [

@@ -119,7 +119,7 @@ async fn an_application_pauses_a_person_and_ends_any_pause() {
 
     protect(&app, &phone, &[("Paused", "true")]).await.expect(200);
     assert_eq!(protection(&app, &phone).await, json!([true, "application", null, 0]));
-    phone.answer(&all[0], Verdict::Approved).await.expect("what is open can be answered");
+    phone.answer(&all[0], Verdict::Approved).await.expect("open challenges can be answered");
     let refused = ask(&app, &phone).await;
     assert_eq!(refused.refusal(), (403, 60204));
     assert_eq!(refused.body["details"], json!({"reason": "application"}));
@@ -235,7 +235,7 @@ async fn a_person_who_reports_a_challenge_is_paused_for_a_day() {
     assert_eq!(denied.status, ChallengeStatus::Denied);
     let until = (app.clock.now() + 24 * 60 * MINUTE).to_string();
     assert_eq!(protection(&app, &phone).await, json!([true, "reported", until, 0]));
-    phone.answer(&second, Verdict::Approved).await.expect("what is open can be answered");
+    phone.answer(&second, Verdict::Approved).await.expect("open challenges can be answered");
     let refused = ask(&app, &phone).await;
     assert_eq!(refused.refusal(), (403, 60204));
     assert_eq!(refused.body["details"], json!({"reason": "reported"}));

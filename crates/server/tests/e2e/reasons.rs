@@ -321,5 +321,5 @@ async fn a_body_that_is_not_a_form_is_refused_as_such_and_changes_nothing() {
     assert_eq!(unlabelled["ttl"], 0, "a form that is not declared is a form");
     let empty = app.api().request(Method::POST, &notifications);
     let empty = Reply::of(empty.header("Content-Type", "application/json")).await;
-    assert_eq!(empty.status, 201, "nothing in it, nothing to misread");
+    assert_eq!(empty.status, 201, "an empty text cannot be misread");
 }

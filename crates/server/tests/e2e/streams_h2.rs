@@ -95,7 +95,7 @@ async fn a_stream_keeps_its_connection_beyond_the_idle_time_and_no_longer_than_i
         idle.ended.await.expect("it is closed");
     }
     let challenge = app.challenge(&phone, "Log in?").await;
-    assert!(text(&mut socket).await.contains(&challenge), "the prompt comes down");
+    assert!(text(&mut socket).await.contains(&challenge), "the prompt is closed");
     assert!(connection.is_served().await, "other requests share the connection");
 
     drop(socket);

@@ -55,7 +55,7 @@ async fn a_changed_certificate_is_taken_up_and_a_broken_one_is_not() {
     open.get(&url).send().await.unwrap().bytes().await.unwrap();
     let second = write_certificate(&chain, &key);
     until_trusted(&second, port).await;
-    assert!(!is_trusted(&first, port).await, "nobody is shown the old one any more");
+    assert!(!is_trusted(&first, port).await, "the old secret is no longer shown");
     open.get(&url).send().await.expect("the connection is still the same");
 
     std::fs::write(&chain, "no certificate").unwrap();

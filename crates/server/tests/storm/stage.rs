@@ -167,7 +167,11 @@ impl Stage {
         for one in asked {
             let page = self.store.notifications(one.sid, PageQuery::first(1_000)).await;
             let page = page.expect("the database answers");
-            assert_eq!(page.items.len(), one.notifications, "what was answered 201 is there");
+            assert_eq!(
+                page.items.len(),
+                one.notifications,
+                "a record that was answered 201 exists"
+            );
             for item in &page.items {
                 let deadline = notification::deadline(item.created_at, item.ttl, one.expires_at);
                 tally.count(one.platform, item, deadline);

@@ -144,7 +144,7 @@ async fn leases_of_calls_and_what_is_kept_do_not_end_by_a_wrong_time() {
         now: wrong,
         until: wrong + STEP,
         permits: PermitPool { free: 9, ..PermitPool::default() },
-        paces: CallConcurrency::default(),
+        concurrency: CallConcurrency::default(),
         turn: WebhookSid::from_bytes([0; 16]),
     };
     is_given_up("lease_calls", &disagreed, store.lease_calls(&wanted)).await;

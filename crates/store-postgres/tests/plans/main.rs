@@ -69,7 +69,7 @@ pub(crate) async fn work(fixture: &Fixture, factor: &Factor) {
     }
 }
 
-/// Whatever their number, and also after so many runs that the server uses a generic plan.
+/// For any number of them, and also after so many runs that the server uses a generic plan.
 #[tokio::test(flavor = "multi_thread")]
 async fn frequent_statements_read_only_the_partition_of_their_day() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What a search of the operator finds.
+//! The results of an operator's search.
 
 use countersign_domain::sid::FactorSid;
 use countersign_domain::text::FriendlyName;

@@ -121,7 +121,7 @@ pub async fn an_answer_to_an_expired_challenge_is_refused(fixture: &Fixture) {
     assert_eq!(recorded, Ok(Recorded::Done));
 }
 
-/// Whatever their verdicts are.
+/// For all verdicts.
 pub async fn of_racing_answers_one_wins(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let mut devices = JoinSet::new();

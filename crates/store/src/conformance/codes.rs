@@ -108,7 +108,7 @@ pub async fn a_code_answers_one_challenge(fixture: &Fixture) {
     assert_eq!((accepted, spent), (1, 5), "{shown:?}");
 }
 
-/// Whatever they are used for, until one is accepted or the application changes the factor.
+/// For all uses, until one is accepted or the application changes the factor.
 pub async fn wrong_codes_of_a_factor_are_counted_in_a_row(fixture: &Fixture) {
     let factor = fixture.totp_factor().await;
     let judged = |code| JudgedCode { most_in_a_row: 3, ..fixture.shown(&factor, code) };

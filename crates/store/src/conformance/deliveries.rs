@@ -6,7 +6,7 @@ use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::FactorChange;
 use countersign_domain::prompt_manner::PromptManner;
-use countersign_domain::prospect::{Asked, Prospect};
+use countersign_domain::prospect::{ChallengeFacts, Prospect};
 use countersign_domain::sid::NotificationSid;
 use tokio::task::JoinSet;
 
@@ -225,7 +225,7 @@ pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &
 }
 
 /// With the state of the challenge and the factor as they are now.
-pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
+pub async fn a_prospect_is_read_again(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let challenge = fixture.challenge(&factor).await;
     let lease = fixture.leased(&challenge).await;
@@ -233,7 +233,8 @@ pub async fn a_prospect_is_read_afresh(fixture: &Fixture) {
     let prospect = fixture.prospect(&lease).await;
     assert!(prospect.lease_holds);
     let message = challenge.details.message.clone().unwrap();
-    let asked = Asked { state: ChallengeState::Pending, message, manner: PromptManner::default() };
+    let asked =
+        ChallengeFacts { state: ChallengeState::Pending, message, manner: PromptManner::default() };
     assert_eq!(prospect.challenge, Some(asked));
     let target = prospect.factor.unwrap();
     let owner = &factor.owner;

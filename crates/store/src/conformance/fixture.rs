@@ -1,4 +1,4 @@
-//! What a rule runs on: an empty store, and a maker of records to store.
+//! The fixture of a rule: an empty store, and a maker of records to store.
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -252,8 +252,8 @@ impl Fixture {
     pub async fn look_for_calls(&self, free: usize, turn: WebhookSid) -> CallsFound {
         let (now, until) = (self.now(), self.later(30));
         let permits = PermitPool { free, ..PermitPool::default() };
-        let paces = CallConcurrency::default();
-        let wanted = CallsWanted { node: self.make.node, now, until, permits, paces, turn };
+        let concurrency = CallConcurrency::default();
+        let wanted = CallsWanted { node: self.make.node, now, until, permits, concurrency, turn };
         self.store.lease_calls(&wanted).await.unwrap()
     }
 
@@ -274,7 +274,7 @@ impl Fixture {
         self.notification(lease).await.ending
     }
 
-    /// What an attempt must know.
+    /// The facts that an attempt needs.
     pub async fn prospect(&self, lease: &Lease) -> Prospect {
         let mut prospects = self.store.prospects(std::slice::from_ref(lease)).await.unwrap();
         prospects.pop().unwrap()

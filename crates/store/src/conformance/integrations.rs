@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_domain::integration::{
-    Integration, IntegrationKind, IntegrationSettings, MessageAuthenticator, RadiusMode, Strangers,
+    Integration, IntegrationKind, IntegrationSettings, MessageAuthenticator, RadiusMode,
+    UnknownUsers,
 };
 use countersign_domain::secret::Sealed;
 use countersign_domain::service_protection::PresenceList;
@@ -101,7 +102,7 @@ pub async fn an_integration_is_replaced_only_if_nobody_was_faster(fixture: &Fixt
         settings: IntegrationSettings {
             friendly_name: FriendlyName::parse("renamed").unwrap(),
             users: UserMapping { rule: UserRule::StripDomain, aliases },
-            strangers: Strangers::Enrol,
+            unknown_users: UnknownUsers::Enrol,
             presence: Some(PresenceList::parse("number,code").unwrap()),
             networks: SourceNetworks::parse(["192.0.2.0/24"].into_iter()).unwrap(),
             prompt_seconds: 90,

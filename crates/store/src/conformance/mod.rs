@@ -269,7 +269,7 @@ macro_rules! conformance {
                 the_next_due_is_the_earliest
                 of_each_challenge_the_newest_parked_is_leased
                 an_older_parked_one_is_leased_when_the_newest_is_overdue
-                a_prospect_is_read_afresh
+                a_prospect_is_read_again
                 prospects_are_in_the_order_of_the_leases
                 a_prospect_names_the_services_credential
                 a_lease_taken_again_is_another_one

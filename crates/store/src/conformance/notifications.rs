@@ -13,7 +13,7 @@ use super::fixture::{Fixture, walks};
 use crate::page::PageQuery;
 use crate::seam::{Notified, Opened};
 
-/// Whatever the initial state of its delivery.
+/// For every initial state of its delivery.
 pub async fn a_notification_reads_back_as_it_was_stored(fixture: &Fixture) {
     let challenge = fixture.challenge(&fixture.factor().await).await;
     let until = fixture.later(30);

@@ -195,7 +195,7 @@ async fn open_code(fixture: &Fixture, challenge: &Challenge) -> Opened {
     fixture.store.open_challenge(&opening).await.unwrap()
 }
 
-/// Whatever the limit is. It replaces what was stored, and clears the count.
+/// For every limit. It replaces what was stored, and clears the count.
 pub async fn a_protection_reads_back_as_it_was_stored_and_is_judged_by(fixture: &Fixture) {
     let factor = fixture.factor().await;
     let (entity, store) = (factor.owner.entity, &fixture.store);
@@ -232,7 +232,7 @@ pub async fn a_protection_reads_back_as_it_was_stored_and_is_judged_by(fixture: 
     assert_eq!(store.protection(entity).await, Ok(Some(paused)), "only the application ends it");
 }
 
-/// One that was deleted, or that never was, is not protected; and a new one of the same identity begins anew.
+/// One that was deleted, or that never was, is not protected; and a new one of the same identity starts without limits used.
 pub async fn a_protection_needs_its_entity_and_goes_with_it(fixture: &Fixture) {
     let (service, identity) = (fixture.service().await, fixture.make.identity());
     let factor = fixture.factor_of(&service, &identity).await;

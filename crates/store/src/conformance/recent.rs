@@ -1,4 +1,4 @@
-//! What an operator looks at: single challenges and failing calls.
+//! The records that an operator looks at: single challenges and failing calls.
 
 use countersign_domain::call_response::CallResponse;
 use countersign_domain::challenge::Challenge;

@@ -136,7 +136,7 @@ pub async fn challenges_are_read_for_counting(fixture: &Fixture) {
     assert_eq!(fixture.store.challenges_to_count(least, first.sid, 9).await, Ok(vec![]));
 }
 
-/// Whatever others have.
+/// Independently of others.
 pub async fn an_account_sees_its_own_sums_by_service_and_period(fixture: &Fixture) {
     begin(fixture).await;
     let mine = fixture.factor().await;

@@ -1,4 +1,4 @@
-//! What an operator searches: challenges by filter, people and devices.
+//! The records that an operator searches: challenges by filter, people and devices.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What accounts have stored, for their quotas.
+//! The storage used by accounts, for their quotas.
 
 use std::collections::{HashMap, HashSet};
 
@@ -61,7 +61,7 @@ pub async fn usage_is_counted_by_account(fixture: &Fixture) {
     assert_eq!(counted[&service.account].entities, 0, "other rows count until they are cleaned");
 }
 
-/// Whatever the number of rows at a time.
+/// For every number of rows at a time.
 pub async fn a_count_reads_every_row_once(fixture: &Fixture) {
     let service = fixture.service().await;
     for _ in 0..5 {

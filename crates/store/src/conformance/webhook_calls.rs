@@ -94,7 +94,7 @@ pub async fn webhooks_take_turns(fixture: &Fixture) {
     assert_eq!(order, [around, around].concat());
 }
 
-/// Whatever the number of its webhooks: a quarter of the permits that others leave.
+/// For any number of its webhooks: a quarter of the permits that others leave.
 pub async fn an_account_gets_its_share_of_the_permits(fixture: &Fixture) {
     let (greedy, other) = (fixture.account().await, fixture.account().await);
     let mut slow = Vec::new();
@@ -135,21 +135,21 @@ pub async fn a_busy_device_does_not_hide_the_others_of_its_webhook(fixture: &Fix
     assert_eq!(devices, [busy.sid.to_string(), other.sid.to_string()]);
 }
 
-/// As many as its pace allows, on all nodes together.
+/// As many as its limit allows, on all nodes together.
 pub async fn a_quick_webhook_may_have_more_calls_in_flight(fixture: &Fixture) {
     let service = fixture.service().await;
     let webhook = hook(fixture, &service).await;
     for _ in 0..MIN_IN_FLIGHT + 3 {
         fixture.factor_of(&service, &fixture.make.identity()).await;
     }
-    let mut paces = CallConcurrency::default();
+    let mut concurrency = CallConcurrency::default();
     for _ in 0..2 {
-        paces.record(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
+        concurrency.record(webhook.sid, &CallOutcome::Taken(200), Duration::ZERO);
     }
     let (now, until) = (fixture.now(), fixture.later(30));
     let permits = PermitPool { free: 256, ..PermitPool::default() };
     let (node, turn) = (fixture.make.node, webhook.sid);
-    let wanted = CallsWanted { node, now, until, permits, paces, turn };
+    let wanted = CallsWanted { node, now, until, permits, concurrency, turn };
     let found = fixture.store.lease_calls(&wanted).await.unwrap();
     assert_eq!(found.leases.len(), MIN_IN_FLIGHT + 2);
     let wanted = CallsWanted { node: fixture.make.other_node(), ..wanted };

@@ -1,4 +1,4 @@
-//! What the rules about webhooks share.
+//! The fixtures that the rules about webhooks share.
 
 use countersign_domain::service::Service;
 use countersign_domain::webhook::{EventType, Webhook};

@@ -25,7 +25,7 @@ pub struct CallsWanted {
     /// The permits that the node has for calls.
     pub permits: PermitPool,
     /// How many calls of each webhook may be in flight, on all nodes together.
-    pub paces: CallConcurrency,
+    pub concurrency: CallConcurrency,
     /// The webhook that was served last.
     pub turn: WebhookSid,
 }
@@ -60,7 +60,7 @@ pub struct Backlog {
 #[async_trait]
 pub trait Calls {
     /// Leases calls that are due. [`PermitPool::assign`] shares the permits among the webhooks that wait, in the order of their
-    /// SIDs, from the last turn on and around. No webhook has more calls leased on all nodes together than its pace allows.
+    /// SIDs, from the last turn on and around. No webhook has more calls leased on all nodes together than its limit allows.
     ///
     /// First makes due the calls whose lease has run out, and creates calls for the challenges that expired. Ends the calls of a
     /// webhook that is deleted, disabled or not subscribed, and gives up those whose deadline has passed.

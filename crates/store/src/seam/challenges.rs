@@ -132,7 +132,7 @@ impl Answer {
         }
     }
 
-    /// What is stored besides the verdict, and told with it.
+    /// The data that is stored and reported besides the verdict.
     pub const fn context(&self) -> AnswerContext {
         AnswerContext { reason: self.reason, address: self.address, country: self.country }
     }

@@ -7,7 +7,7 @@ use countersign_domain::totp_code::CodeVerdict;
 /// A code with the settings that it was judged by. The store judges it again by the factor as it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JudgedCode {
-    /// What [`countersign_domain::totp_code::judge`] found.
+    /// The result of [`countersign_domain::totp_code::judge`].
     pub code: CodeVerdict,
     /// The factor's settings at that time. The code's step is a step of that length.
     pub config: TotpConfig,
@@ -54,7 +54,7 @@ pub enum CodeUse<T> {
     Exhausted,
     /// The factor's settings differ from those that the code was judged by: read the factor and judge again.
     SettingsChanged,
-    /// What the code was for does not exist.
+    /// The record that the code was for does not exist.
     NotFound,
 }
 

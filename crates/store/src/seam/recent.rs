@@ -1,4 +1,4 @@
-//! What an operator looks at: single challenges, and the calls that fail.
+//! The records that an operator looks at: single challenges, and the calls that fail.
 
 use async_trait::async_trait;
 use countersign_domain::attention::CallCounts;

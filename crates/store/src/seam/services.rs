@@ -9,7 +9,7 @@ use super::writes::{Inserted, Updated};
 use crate::error::StoreResult;
 use crate::page::{Page, PageQuery};
 
-/// What becomes of a service's logo.
+/// The change of a service's logo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogoChange {
     /// It stays as it is.

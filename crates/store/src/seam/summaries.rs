@@ -39,7 +39,7 @@ pub struct SummaryStep {
     pub from: Option<ChallengeSid>,
     /// The last challenge that was counted.
     pub to: ChallengeSid,
-    /// What was counted.
+    /// The counts.
     pub counts: Counts,
 }
 
@@ -59,9 +59,9 @@ pub struct SummaryQuery {
 /// A sum of counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SummaryRow<K> {
-    /// What it was summed by.
+    /// The dimensions of the sum.
     pub by: K,
-    /// What is counted.
+    /// The measure that is counted.
     pub measure: Measure,
     /// The bucket of a duration, the error code of a failure, or 0.
     pub bucket: u32,

@@ -1,4 +1,4 @@
-//! What an operator searches: the challenges of an account, its people and its devices.
+//! The records that an operator searches: the challenges of an account, its people and its devices.
 
 use async_trait::async_trait;
 use countersign_domain::challenge::{Challenge, ChallengeStatus};

@@ -1,4 +1,4 @@
-//! What accounts have stored, for their quotas.
+//! The storage used by accounts, for their quotas.
 
 use async_trait::async_trait;
 use countersign_domain::sid::AccountSid;
@@ -45,11 +45,11 @@ pub struct CountedRow {
     pub account: AccountSid,
     /// The time of its creation.
     pub made_at: Instant,
-    /// What it counts.
+    /// The usage that it counts.
     pub usage: Usage,
 }
 
-/// What accounts have stored.
+/// The storage used by accounts.
 #[async_trait]
 pub trait Usages {
     /// Reads the rows of a table that follow `after`, at most `most`; none at the end of the table. Deleted rows are included

@@ -31,7 +31,7 @@ pub(super) struct Count {
 }
 
 /// The limits, and everything that is counted.
-pub(super) struct Shared {
+pub(super) struct Counters {
     pub(super) limits: ConcurrencyLimits,
     pub(super) working: AtomicUsize,
     counts: Mutex<Counts>,
@@ -41,14 +41,14 @@ pub(super) struct Shared {
 #[derive(Default)]
 pub(super) struct Counts {
     /// Requests that wait without good credentials.
-    pub(super) strangers: usize,
+    pub(super) unauthenticated: usize,
     pub(super) waiting: usize,
     pub(super) unsent: usize,
     /// Read several times per request. Callers do not choose enough of the keys to make a fast hash costly.
     pub(super) by_owner: HashMap<Owner, Count, RandomState>,
 }
 
-impl Shared {
+impl Counters {
     pub(super) fn new(limits: ConcurrencyLimits) -> Self {
         Self { limits, working: AtomicUsize::new(0), counts: Mutex::default() }
     }

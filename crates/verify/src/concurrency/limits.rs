@@ -11,7 +11,7 @@ pub struct ConcurrencyLimits {
     /// Of one device, or with one access token.
     pub per_device: usize,
     /// From one address, without good credentials.
-    pub strangers_per_address: usize,
+    pub unauthenticated_per_address: usize,
     /// Bytes of all responses that are still to be sent.
     pub unsent_bytes: usize,
     /// Bytes of the responses to one account, its devices included, that are still to be sent.
@@ -24,7 +24,7 @@ impl Default for ConcurrencyLimits {
             requests: 10_000,
             per_account: 2_500,
             per_device: 20,
-            strangers_per_address: 100,
+            unauthenticated_per_address: 100,
             unsent_bytes: 256 << 20,
             unsent_bytes_per_account: 64 << 20,
         }

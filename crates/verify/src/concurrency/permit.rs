@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_domain::sid::AccountSid;
 
-use super::counts::{Counts, Owner, Shared, is_full, would_exceed};
+use super::counts::{Counters, Counts, Owner, is_full, would_exceed};
 use super::limits::OverloadError;
 use crate::caller::Caller;
 
@@ -23,7 +23,7 @@ enum Assignment {
 
 /// The permit of one request. Dropping it ends the request's counts.
 pub struct RequestPermit {
-    shared: Arc<Shared>,
+    shared: Arc<Counters>,
     from: Option<IpAddr>,
     assignment: Mutex<Assignment>,
     /// Bytes of the response, which count until the permit is dropped.
@@ -31,7 +31,7 @@ pub struct RequestPermit {
 }
 
 impl RequestPermit {
-    pub(super) fn new(shared: Arc<Shared>, from: Option<IpAddr>) -> Self {
+    pub(super) fn new(shared: Arc<Counters>, from: Option<IpAddr>) -> Self {
         let assignment = Mutex::new(Assignment::Unassigned { checks_credentials: false });
         Self { shared, from, assignment, unsent: AtomicUsize::new(0) }
     }
@@ -101,20 +101,20 @@ impl RequestPermit {
         let Assignment::Unassigned { checks_credentials } = *assignment else { return Ok(()) };
         let limits = &self.shared.limits;
         let mut counts = self.shared.counts();
-        if is_full(counts.strangers, limits.requests.div_ceil(2)) {
+        if is_full(counts.unauthenticated, limits.requests.div_ceil(2)) {
             return Err(OverloadError::Server);
         }
         let address = self.from.map(Owner::Address);
         if let Some(address) = address {
             // A caller with good credentials may share the address of strangers who use up its limit.
             let reserve = if checks_credentials { limits.requests.div_ceil(8) } else { 0 };
-            let limit = match limits.strangers_per_address {
+            let limit = match limits.unauthenticated_per_address {
                 0 => 0,
                 limit => limit.max(reserve),
             };
             counts.add(address, limit)?;
         }
-        counts.strangers += 1;
+        counts.unauthenticated += 1;
         *assignment = Assignment::Unauthenticated(address);
         Ok(())
     }
@@ -185,7 +185,7 @@ impl Assignment {
         match *self {
             Self::Unassigned { .. } => {}
             Self::Unauthenticated(address) => {
-                counts.strangers = counts.strangers.saturating_sub(1);
+                counts.unauthenticated = counts.unauthenticated.saturating_sub(1);
                 if let Some(address) = address {
                     counts.remove(address);
                 }

@@ -7,7 +7,7 @@ const LIMITS: ConcurrencyLimits = ConcurrencyLimits {
     requests: 16,
     per_account: 3,
     per_device: 2,
-    strangers_per_address: 1,
+    unauthenticated_per_address: 1,
     unsent_bytes: 150,
     unsent_bytes_per_account: 100,
 };
@@ -145,7 +145,7 @@ fn zero_is_no_limit() {
         requests: 0,
         per_account: 0,
         per_device: 0,
-        strangers_per_address: 0,
+        unauthenticated_per_address: 0,
         unsent_bytes: 0,
         unsent_bytes_per_account: 0,
     };

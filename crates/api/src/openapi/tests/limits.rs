@@ -7,7 +7,7 @@ use countersign_domain::challenge::{ChallengeStatus, MAX_FIELDS};
 use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::NotificationStatus;
 use countersign_domain::integration::{
-    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, Strangers,
+    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
 };
 use countersign_domain::source_networks::MAX_NETWORKS;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
@@ -42,7 +42,7 @@ fn the_server_knows_every_value() {
     };
     assert!(are_known::<IntegrationKind>(&words("Kind")));
     assert!(are_known::<UserRule>(&words("UserRule")));
-    assert!(are_known::<Strangers>(&words("Strangers")));
+    assert!(are_known::<UnknownUsers>(&words("UnknownUsers")));
     assert!(are_known::<RadiusMode>(&words("Radius.Mode")));
     assert!(are_known::<MessageAuthenticator>(&words("Radius.MessageAuthenticator")));
     let life = &integration["PromptLife"];

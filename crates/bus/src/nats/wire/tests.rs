@@ -44,7 +44,7 @@ fn request() -> impl Strategy<Value = HolderRequest> {
     ]
 }
 
-/// What an older node, which knows no manner, would have meant by the first `cut` bytes of an offer.
+/// The offer that an older node, which knows no manner, reads in its first `cut` bytes.
 fn as_of_an_older_node(request: HolderRequest, cut: usize) -> Option<HolderRequest> {
     let HolderRequest::Offer { offer, until } = request else { return None };
     let offer = Offer { manner: PromptManner::default(), ..offer };

@@ -134,9 +134,9 @@ async fn a_token_ages_by_the_monotonic_clock() {
 
 /// The token of one key on several servers of one database.
 fn servers<const N: usize>() -> [Arc<ProviderToken>; N] {
-    let keeper = Arc::new(InMemory::default());
+    let store = Arc::new(InMemory::default());
     [(); N].map(|()| {
-        let tokens = ProviderTokens::new(Arc::clone(&keeper) as _);
+        let tokens = ProviderTokens::new(Arc::clone(&store) as _);
         tokens.of(fixtures::p256_pem(), "KEY1234567", "TEAM123456").unwrap()
     })
 }

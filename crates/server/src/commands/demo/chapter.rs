@@ -57,7 +57,7 @@ impl<'a> Chapter<'a> {
 
     /// Connects the phone.
     pub(super) async fn switch_on(&mut self) -> anyhow::Result<ConnectedPhone> {
-        self.time.note_now("the phone comes on");
+        self.time.note_now("the phone is switched on");
         let phone = ConnectedPhone::switch_on(&self.participants.phone).await?;
         self.time.note(phone.linked, "the phone is connected");
         Ok(phone)

@@ -16,10 +16,10 @@ use super::source::{ChallengeSource, POLL_INTERVAL, PhoneEvent, is_temporary};
 use super::verification::verified;
 use crate::cli;
 
-/// What the person reads of a challenge that another device has answered.
+/// The message about a challenge that another device has answered.
 const ELSEWHERE: &str = "it was answered on another device";
 
-/// What to do with a challenge that is shown.
+/// The action on a challenge that is shown.
 #[derive(Clone, Copy)]
 enum AnswerMode {
     /// Give the same answer to all.
@@ -74,7 +74,7 @@ async fn sleep_for(seconds: Option<i64>) {
     }
 }
 
-/// What the person may type for a challenge.
+/// The input that the person may type for a challenge.
 fn keys_of(challenge: &Challenge) -> &'static str {
     if challenge.presence.is_some() { NUMBER_KEYS } else { KEYS }
 }

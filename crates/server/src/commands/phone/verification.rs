@@ -1,4 +1,4 @@
-//! Whether the person was verified: this phone has no lock, so it takes the word of whoever gives the flag.
+//! Whether the person was verified: this phone has no lock, so the flag alone claims it.
 
 use anyhow::ensure;
 use countersign_phone::Challenge;

@@ -6,7 +6,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::*;
 
-/// What was written.
+/// The lines that were written.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -62,14 +62,14 @@ fn a_fault_that_repeats_is_written_five_times_in_ten_seconds_and_the_rest_is_cou
         let said = suppressed[0].to_string();
         assert!(said.starts_with("95 more lines were suppressed: "), "{said}");
         assert!(said.ends_with("a write failed"), "{said}");
-        assert_eq!(limit.take_suppressed(true), [], "each is told once");
+        assert_eq!(limit.take_suppressed(true), [], "each causes one event");
         fail(0);
         assert_eq!(page.lines(), 7, "a new window");
     });
 }
 
 #[test]
-fn what_is_no_trouble_is_not_bounded() {
+fn lines_below_warn_are_not_limited() {
     stage(|_, page, _| {
         (0..100).for_each(|number| tracing::info!(number, "a step"));
         assert_eq!(page.lines(), 100);

@@ -10,7 +10,7 @@ use countersign_domain::session::{Opener, SessionId, SessionRecord, SessionStage
 use countersign_domain::sid::{AuditSid, OperatorSid};
 use countersign_domain::time::Instant;
 
-/// What the console stores.
+/// The rows that the console stores.
 pub struct ConsoleRows {
     pub operator: Operator,
     pub session: SessionRecord,

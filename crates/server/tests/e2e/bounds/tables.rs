@@ -156,7 +156,7 @@ fn integration(path: String) -> Table {
         long("FriendlyName", 64, 60306),
         row("UserRule", "lower", "upper", 60306),
         row("Aliases", "root=alice-0001", "root", 60306),
-        row("Strangers", "enrol", "allow", 60306),
+        row("UnknownUsers", "enrol", "allow", 60306),
         row("Presence", "number,code", "code,face", 60306),
         row("Networks", "192.0.2.0/24", "192.0.2.1/24", 60306),
         row("PromptLife", "10", "9", 60306),

@@ -19,7 +19,7 @@ async fn denied(duo: &Duo, who: &str) -> String {
 }
 
 #[tokio::test]
-async fn strangers_and_people_without_devices_are_denied_alike() {
+async fn unknown_users_and_people_without_devices_are_denied_alike() {
     let app = TestApp::start().await;
     let duo = integrate(&app, &[]).await;
     let entities = format!("/v2/Services/{}/Entities", app.service);
@@ -75,7 +75,7 @@ async fn all_people_of_a_suspended_account_are_denied() {
     assert_eq!(duo.get("/auth/v2/check", &[]).await.refusal(), 40_301);
     let stranger = Duo { secret: "wrong".to_owned(), ..duo.clone() };
     let said = stranger.post("/auth/v2/preauth", &[("username", "ann")]).await;
-    assert_eq!(said.refusal(), 40_103, "only its client learns of it");
+    assert_eq!(said.refusal(), 40_103, "only its client is told");
     app.server().verify.resume_account(account).await.unwrap();
     let offered = duo.post("/auth/v2/preauth", &[("username", "ann")]).await.ok();
     assert_eq!(offered["result"], "auth");

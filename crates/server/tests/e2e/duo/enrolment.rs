@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::integrate;
 use crate::support::TestApp;
 
-const INVITES: [(&str, &str); 1] = [("Strangers", "enrol")];
+const INVITES: [(&str, &str); 1] = [("UnknownUsers", "enrol")];
 
 /// Identity and access token of a link.
 fn invited(link: &str) -> (String, String) {
@@ -33,7 +33,7 @@ fn text(said: &Value, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_stranger_is_shown_a_link_and_asked_once_it_was_used() {
+async fn an_unknown_user_is_shown_a_link_and_asked_once_it_was_used() {
     let app = TestApp::start().await;
     let duo = integrate(&app, &INVITES).await;
     let who = [("username", "newcomer"), ("text_prompt", "1")];
@@ -75,7 +75,7 @@ async fn an_application_follows_an_enrolment() {
 }
 
 #[tokio::test]
-async fn an_integration_that_takes_no_strangers_invites_nobody() {
+async fn an_integration_that_denies_unknown_users_invites_nobody() {
     let app = TestApp::start().await;
     let duo = integrate(&app, &[]).await;
     let said = duo.post("/auth/v2/enroll", &[("username", "newcomer")]).await;

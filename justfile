@@ -26,7 +26,7 @@ sdk:
 
 # Test authenticator and console in a browser, and update the pictures of the documentation
 browser:
-    ./test browser
+    PICTURES=1 ./test browser
     for name in enrol-phone-light prompt-phone-light prompt-phone-dark number-phone-light pick-phone-dark waiting-phone-light \
         waiting-phone-dark home-desktop-light \
         console-overview-desktop-light console-challenge-phone-dark; do \

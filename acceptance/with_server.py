@@ -31,8 +31,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-READY_WITHIN = 30.0
-STOPPED_WITHIN = 20.0
+READY_WITHIN = 120.0
+STOPPED_WITHIN = 60.0
 
 
 class Program:

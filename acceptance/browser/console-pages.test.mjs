@@ -3,25 +3,24 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { server, stranger } from "../node/wire.mjs";
-import { eye } from "./look.mjs";
+import { eye, views } from "./look.mjs";
 import { door, signIn } from "./operator.mjs";
 import { call, enrol, stage, visit } from "./stage.mjs";
 
-const wide = (width, height) => ({ viewport: { width, height } });
-const BOTH = ["light", "dark"];
-/** Windows and colour schemes. */
-const VIEWS = {
-  phone: { colours: BOTH, options: { ...wide(360, 740), deviceScaleFactor: 2, hasTouch: true } },
-  tablet: { colours: BOTH, options: wide(768, 1024) },
-  desktop: { colours: BOTH, options: wide(1040, 860) },
-  broad: { colours: BOTH, options: wide(1440, 900) },
-  lying: { colours: ["light"], options: { ...wide(740, 360), hasTouch: true } },
+const LIGHT = ["light"];
+const VIEWS = views({
+  phone: { width: 360, height: 740 },
+  tablet: { width: 768, height: 1024 },
+  desktop: { width: 1040, height: 860 },
+  broad: { width: 1440, height: 900 },
+  lying: { width: 740, height: 360, colours: LIGHT },
   // 1280 by 1024 pixels at 400 %
-  zoomed: { colours: ["light"], options: wide(320, 256) },
-  large: { colours: ["light"], options: wide(1280, 1024), text: "200%" },
-  "phone-large": { colours: ["dark"], options: wide(360, 740), text: "200%" },
-  forced: { colours: BOTH, options: { ...wide(1040, 860), forcedColors: "active" } },
-};
+  zoomed: { width: 320, height: 256, colours: LIGHT },
+  large: { width: 1280, height: 1024, text: "200%", colours: LIGHT },
+  "phone-large": { width: 360, height: 740, text: "200%", colours: ["dark"] },
+  forced: { width: 1040, height: 860, forcedColors: "active" },
+});
+const FEW = Object.fromEntries(Object.entries(VIEWS).filter(([name]) => /^(phone|zoomed|forced)-(light|dark)$/.test(name)));
 
 describe("every page of the console", () => {
   const scene = stage();
@@ -64,73 +63,55 @@ describe("every page of the console", () => {
     await calls.getByText(/failed \d+ times/).first().waitFor();
     const webhook = await calls.getByRole("link", { name: "orders" }).first().getAttribute("href");
 
-    for (const [name, { colours, options, text }] of Object.entries(VIEWS)) {
-      /** One load, in each colour. */
-      const shots = async (page, what) => {
-        if (text) await page.evaluate((size) => (document.documentElement.style.fontSize = size), text);
-        for (const colorScheme of colours) {
-          await page.emulateMedia({ colorScheme });
-          await look(page, `console-${what}-${name}-${colorScheme}`);
-        }
-      };
-      const page = await door(scene, t, { reducedMotion: "reduce", ...options });
-      await shots(page, "sign-in");
-      await signIn(page, server.token);
-      await page.getByRole("heading", { name: "Overview" }).waitFor();
-      const service = `/services/${scene.app.sid}`;
-      for (const [what, path] of Object.entries({
-        overview: "",
-        timeline: "/timeline",
-        search: `/search?q=${person.identity}`,
-        "found-nothing": "/search?q=nobody-at-all",
-        challenge: `/challenges/${answered}`,
-        waiting: `/challenges/${waiting}`,
-        held: "/timeline?live=no",
-        webhook: webhook.replace("/console", ""),
-        services: "/services",
-        service,
-        person: `${service}/people/${person.identity}`,
-        credentials: "/credentials",
-        webhooks: "/webhooks",
-        enrol: "/enrol",
-        nothing: "/nothing",
-      })) {
-        await page.goto(`${page.console}${path}`);
-        await shots(page, what);
-      }
-      await page.goto(`${page.console}${service}`);
-      await page.getByLabel("Seconds that a code is valid").fill("7");
-      await page.getByRole("button", { name: "Save" }).click();
-      await page.locator("[id=\"Totp.TimeStep-error\"]").getByText("Seconds that a code is valid must be").waitFor();
-      await shots(page, "wrong");
-      await page.goto(`${page.console}/enrol?service=${scene.app.sid}&identity=${person.identity}`);
-      await page.getByRole("button", { name: "Make a link" }).click();
-      await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
-      await shots(page, "invitation");
+    const page = await door(scene, t, { reducedMotion: "reduce" });
+    const shot = (what) => look.around(page, `console-${what}`, VIEWS);
+    await shot("sign-in");
+    await signIn(page, server.token);
+    await page.getByRole("heading", { name: "Overview" }).waitFor();
+    const service = `/services/${scene.app.sid}`;
+    for (const [what, path] of Object.entries({
+      overview: "",
+      timeline: "/timeline",
+      search: `/search?q=${person.identity}`,
+      "found-nothing": "/search?q=nobody-at-all",
+      challenge: `/challenges/${answered}`,
+      waiting: `/challenges/${waiting}`,
+      held: "/timeline?live=no",
+      webhook: webhook.replace("/console", ""),
+      services: "/services",
+      service,
+      person: `${service}/people/${person.identity}`,
+      credentials: "/credentials",
+      webhooks: "/webhooks",
+      enrol: "/enrol",
+      nothing: "/nothing",
+    })) {
+      await page.goto(`${page.console}${path}`);
+      await shot(what);
     }
+    await page.goto(`${page.console}${service}`);
+    await page.getByLabel("Seconds that a code is valid").fill("7");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.locator("[id=\"Totp.TimeStep-error\"]").getByText("Seconds that a code is valid must be").waitFor();
+    await shot("wrong");
+    await page.goto(`${page.console}/enrol?service=${scene.app.sid}&identity=${person.identity}`);
+    await page.getByRole("button", { name: "Make a link" }).click();
+    await page.getByRole("img", { name: "The link as a code to scan" }).waitFor();
+    await shot("invitation");
   });
 
   test("says what to do where there is nothing yet, and why there is no page", async (t) => {
-    for (const [name, { colours, options, text }] of Object.entries(VIEWS)) {
-      if (!["phone", "zoomed", "forced"].includes(name)) continue;
-      const page = await door(scene, t, { reducedMotion: "reduce", ...options });
-      await page.getByLabel("Account SID").fill(stranger.sid);
-      await page.getByLabel("Auth token").fill(stranger.token);
-      await page.getByRole("button", { name: "Sign in" }).click();
-      await page.getByRole("heading", { name: "Overview" }).waitFor();
-      for (const [what, path] of Object.entries({ overview: "", timeline: "/timeline", webhooks: "/webhooks", enrol: "/enrol" })) {
-        await page.goto(`${page.console}${path}`);
-        if (text) await page.evaluate((size) => (document.documentElement.style.fontSize = size), text);
-        for (const colorScheme of colours) {
-          await page.emulateMedia({ colorScheme });
-          await look(page, `console-empty-${what}-${name}-${colorScheme}`);
-        }
-      }
-      await page.getByRole("button", { name: "Sign out" }).click();
-      await page.getByRole("heading", { name: "Sign in" }).waitFor();
+    const reader = await door(scene, t, { reducedMotion: "reduce" });
+    await reader.getByLabel("Account SID").fill(stranger.sid);
+    await reader.getByLabel("Auth token").fill(stranger.token);
+    await reader.getByRole("button", { name: "Sign in" }).click();
+    await reader.getByRole("heading", { name: "Overview" }).waitFor();
+    for (const [what, path] of Object.entries({ overview: "", timeline: "/timeline", webhooks: "/webhooks", enrol: "/enrol" })) {
+      await reader.goto(`${reader.console}${path}`);
+      await look.around(reader, `console-empty-${what}`, FEW);
     }
     // As a user that does not exist, so no other sign-in is throttled.
-    const page = await door(scene, t, VIEWS.phone.options);
+    const page = await door(scene, t, { viewport: { width: 360, height: 740 } });
     const user = `AC${"f".repeat(32)}`;
     for (let tries = 0; tries <= 10; tries += 1) {
       await page.goto(`${page.console}/sign-in`);

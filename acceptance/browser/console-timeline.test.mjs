@@ -6,8 +6,6 @@ import { eye } from "./look.mjs";
 import { operator } from "./operator.mjs";
 import { ann, stage, visit } from "./stage.mjs";
 
-const SIZES = { phone: { width: 360, height: 740 }, broad: { width: 1440, height: 900 } };
-
 /** Presses Tab until the focus is on an element that fits. */
 async function tabTo(page, selector) {
   for (let at = 0; at < 120; at += 1) {
@@ -93,29 +91,25 @@ describe("the timeline", () => {
     const person = await ann(scene, await visit(scene, t));
     await ann({ app: { ...scene.app, person: () => person } }, await visit(scene, t));
     const [{ sid }] = await person.askAll(`On all devices? ${person.identity}`);
-    for (const [size, viewport] of Object.entries(SIZES)) {
-      for (const colorScheme of ["light", "dark"]) {
-        const page = await operator(scene, t, { viewport, colorScheme, reducedMotion: "reduce" });
-        const shot = (what) => look(page, `console-${what}-${size}-${colorScheme}`);
-        await page.goto(`${page.console}/timeline?message=On&service=${scene.app.sid}`);
-        await page.getByRole("link", { name: "Remove message: On" }).waitFor();
-        await shot("timeline-filtered");
-        await person.ask(`On and on? ${person.identity}`);
-        await page.getByRole("button", { name: "1 new" }).waitFor();
-        await shot("timeline-new");
-        await page.goto(`${page.console}/timeline?status=done&from=x`);
-        await page.getByText("must be pending, expired, approved or denied").waitFor();
-        await shot("timeline-wrong");
-        await page.goto(`${page.console}/search?q=${person.identity.slice(0, 8)}`);
-        await page.getByRole("main").getByRole("link").first().waitFor();
-        await shot("search-people");
-        await page.goto(`${page.console}/search`);
-        await shot("search-empty");
-        await page.goto(`${page.console}/challenges/${sid}`);
-        await page.getByText("The commands that ask this again and read it").click();
-        await page.getByLabel("The challenges of the group").getByRole("link").first().waitFor();
-        await shot("challenge-of-group");
-      }
-    }
+    const page = await operator(scene, t, { reducedMotion: "reduce" });
+    const shot = (what) => look.around(page, `console-${what}`);
+    await page.goto(`${page.console}/timeline?message=On&service=${scene.app.sid}`);
+    await page.getByRole("link", { name: "Remove message: On" }).waitFor();
+    await shot("timeline-filtered");
+    await person.ask(`On and on? ${person.identity}`);
+    await page.getByRole("button", { name: "1 new" }).waitFor();
+    await shot("timeline-new");
+    await page.goto(`${page.console}/timeline?status=done&from=x`);
+    await page.getByText("must be pending, expired, approved or denied").waitFor();
+    await shot("timeline-wrong");
+    await page.goto(`${page.console}/search?q=${person.identity.slice(0, 8)}`);
+    await page.getByRole("main").getByRole("link").first().waitFor();
+    await shot("search-people");
+    await page.goto(`${page.console}/search`);
+    await shot("search-empty");
+    await page.goto(`${page.console}/challenges/${sid}`);
+    await page.getByText("The commands that ask this again and read it").click();
+    await page.getByLabel("The challenges of the group").getByRole("link").first().waitFor();
+    await shot("challenge-of-group");
   });
 });

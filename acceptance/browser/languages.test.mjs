@@ -178,7 +178,9 @@ describe("in every language the page", () => {
       await button("prompt.deny").click();
       assert.equal(await person.outcome(sid), "denied");
       await page.locator("#notices").getByText(words["ended.denied"].replace("{message}", "").trim()).waitFor();
+      await page.locator("#notices button").first().focus();
       await everywhere("denied");
+      assert.ok(await page.locator("#notices button").first().isVisible(), "the notice is there still");
 
       await call("POST", `${app.path}/Branding`, { Label: LONG, Logo: LOGO });
       await call("POST", `${app.path}/Protection`, { InARowMax: 0, UserVerification: "required", Presence: "number" });

@@ -1,8 +1,9 @@
-// Checks a page by axe's rules and for overflow, and takes a picture of it for people.
+// Checks a page by axe's rules and for overflow; with PICTURES=1 it also takes a picture of it for people.
 import assert from "node:assert/strict";
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
+import { DENSITY, stands } from "./stage.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url));
@@ -10,10 +11,19 @@ const PICTURES = fileURLToPath(new URL("../../.cache/pictures/", import.meta.url
 /** All rules of axe, except those of WCAG's level AAA. */
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice", "experimental"];
 
-export const DEVICES = {
-  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true },
-  desktop: { viewport: { width: 1040, height: 860 } },
-};
+const COLOURS = ["light", "dark"];
+
+/** Windows in their colours: what a page is looked at in, by name. Each window may have `text`, the size of all text. */
+export function views(windows, colours = COLOURS) {
+  return Object.fromEntries(
+    Object.entries(windows).flatMap(([name, window]) =>
+      (window.colours ?? colours).map((colorScheme) => [`${name}-${colorScheme}`, { ...window, colorScheme }]),
+    ),
+  );
+}
+
+/** A phone and a broad screen, in light and dark. */
+export const FOUR = views({ phone: { width: 360, height: 740 }, broad: { width: 1440, height: 900 } });
 
 /** Names that several usable buttons or links share. */
 export async function shared(page) {
@@ -49,14 +59,44 @@ export async function eye() {
   await mkdir(PICTURES, { recursive: true });
 
   /** No violation of axe's rules, nothing wider than the window. */
-  return async function look(page, name) {
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), RULES);
+  async function look(page, name) {
+    // Once for each document: axe is quick only after it has run there.
+    if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
+    const options = { runOnly: RULES, resultTypes: ["violations"] };
+    const violations = await page.evaluate(async (options) => (await globalThis.axe.run(document, options)).violations, options);
     const found = violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
     );
     assert.deepEqual(found, [], name);
     assert.equal(await overhang(page), "", name);
-    await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled" });
-  };
+    if (DENSITY === 1) return;
+    const scale = page.viewportSize().width < 400 ? "device" : "css";
+    await page.screenshot({ path: `${PICTURES}${name}.png`, animations: "disabled", scale });
+  }
+
+  /**
+   * Looks at one document in each of these views, and leaves it in the window that it had. A page decides by its style
+   * sheets alone what it shows in a window, so loading it again for each would only take time.
+   */
+  async function around(page, name, views = FOUR, also = async () => {}) {
+    const before = page.viewportSize();
+    for (const [view, { width, height, text = "", colorScheme, forcedColors }] of Object.entries(views)) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme, forcedColors: forcedColors ?? null });
+      await enlarge(page, text);
+      await also();
+      await stands(page);
+      await look(page, `${name}-${view}`);
+    }
+    await page.setViewportSize(before);
+    await page.emulateMedia({ colorScheme: null, forcedColors: null });
+    await enlarge(page, "");
+  }
+
+  return Object.assign(look, { around });
+}
+
+/** Everything larger, as for people who read large text. */
+function enlarge(page, text) {
+  return page.evaluate((text) => (document.documentElement.style.fontSize = text), text);
 }

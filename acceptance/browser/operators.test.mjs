@@ -4,22 +4,7 @@ import { describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
 import { eye } from "./look.mjs";
 import { approve, command, follow, invitation, newcomer, newOperator } from "./operator.mjs";
-import { drawn, stage, stands, visit } from "./stage.mjs";
-
-const SIZES = { phone: { width: 360, height: 740 }, desktop: { width: 1440, height: 900 } };
-
-/** Looks at a page in both sizes and both colours. */
-async function lookAround(look, page, name) {
-  for (const [size, viewport] of Object.entries(SIZES)) {
-    await page.setViewportSize(viewport);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme });
-      await drawn(page);
-      await stands(page);
-      await look(page, `${name}-${size}-${colorScheme}`);
-    }
-  }
-}
+import { stage, visit } from "./stage.mjs";
 
 describe("an operator", () => {
   const scene = stage();
@@ -29,14 +14,14 @@ describe("an operator", () => {
     const { name, link } = newOperator("admin");
     const page = await visit(scene, t);
     await page.goto(link);
-    await lookAround(look, page, "console-link");
+    await look.around(page, "console-link");
     await follow(page, link);
-    await lookAround(look, page, "console-device-none");
+    await look.around(page, "console-device-none");
     await page.goto(`${server.url}/console/timeline`);
     await page.getByText("You have none yet").waitFor();
     await page.getByRole("button", { name: "Enrol a device" }).click();
     await page.getByRole("link", { name: "Enrol this browser" }).waitFor();
-    await lookAround(look, page, "console-device-link");
+    await look.around(page, "console-device-link");
     const [device] = await Promise.all([
       page.context().waitForEvent("page"),
       page.getByRole("link", { name: "Enrol this browser" }).click(),
@@ -45,7 +30,7 @@ describe("an operator", () => {
     await device.locator("#enrol").waitFor({ state: "hidden" });
     await page.getByRole("button", { name: "It is enrolled: ask it" }).click();
     await page.locator("#number").waitFor();
-    await lookAround(look, page, "console-device-number");
+    await look.around(page, "console-device-number");
     await device.bringToFront();
     await approve(device, page, name);
     await page.bringToFront();
@@ -54,7 +39,7 @@ describe("an operator", () => {
     await page.goto(link);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.getByText("This link was used before").waitFor();
-    await lookAround(look, page, "console-link-used");
+    await look.around(page, "console-link-used");
   });
 
   test("signs in by a password, and again after a denial", async (t) => {
@@ -75,7 +60,7 @@ describe("an operator", () => {
     await sheet.getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
     await page.getByText("The prompt was denied, or the number was wrong.").waitFor();
     const look = await eye();
-    await lookAround(look, page, "console-device-denied");
+    await look.around(page, "console-device-denied");
     await page.getByRole("button", { name: "Ask my device" }).click();
     await approve(device, page, name);
     await page.getByRole("heading", { name: "Overview" }).waitFor();
@@ -102,7 +87,7 @@ describe("an operator", () => {
       const pages = { services: "services", service: `services/${scene.app.sid}`, enrol: "enrol" };
       for (const [name, path] of Object.entries({ ...pages, sessions: "sessions", audit: "audit" })) {
         await page.goto(`${page.console}/${path}`);
-        await lookAround(look, page, `console-${role}-${name}`);
+        await look.around(page, `console-${role}-${name}`);
       }
       await page.goto(`${page.console}/services`);
       assert.equal(await page.locator("main form:visible").count(), admin, role);
@@ -118,7 +103,7 @@ describe("an operator", () => {
     command("operators", "role", name, "read");
     await page.getByRole("button", { name: /service/i }).click();
     await page.getByRole("heading", { name: "Your role does not allow this" }).waitFor();
-    await lookAround(await eye(), page, "console-role-refused");
+    await (await eye()).around(page, "console-role-refused");
     await page.goto(`${page.console}/audit`);
     await page.getByText("the role does not allow it").first().waitFor();
   });

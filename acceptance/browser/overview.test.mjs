@@ -70,21 +70,6 @@ describe("the overview", () => {
     return page;
   };
 
-  /** Checks the page on a phone and on a desktop, in light and dark. */
-  const looks = async (t, name) => {
-    for (const [window, width, height] of [
-      ["phone", 360, 740],
-      ["broad", 1440, 900],
-    ]) {
-      const page = await operator(t, { viewport: { width, height } });
-      for (const colorScheme of ["light", "dark"]) {
-        await page.emulateMedia({ colorScheme });
-        await look(page, `overview-${name}-${window}-${colorScheme}`);
-      }
-      await page.close();
-    }
-  };
-
   before(async () => {
     look = await eye();
     scene.browser = await launch();
@@ -141,7 +126,7 @@ describe("the overview", () => {
   test("says that all is well, and then what is wrong, with its cause and a link to the page that fixes it", async (t) => {
     const page = await operator(t);
     await page.getByText("All is well. Checked at").waitFor();
-    await looks(t, "well");
+    await look.around(page, "overview-well");
 
     // A key that Apple does not know, and an application that is away.
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -213,7 +198,7 @@ describe("the overview", () => {
     await page.getByRole("table").filter({ hasText: "Apple (apn)" }).waitFor();
     await page.getByText("As a table").first().click();
     await page.getByRole("columnheader", { name: "Denied" }).first().waitFor();
-    await looks(t, "rates");
+    await look.around(page, "overview-rates");
     await bar.focus();
     await page.keyboard.press("Enter");
     await page.waitForURL(/\/console\/timeline\?from=\S+Z&to=\S+Z$/);

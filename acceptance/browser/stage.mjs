@@ -5,8 +5,10 @@ import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
 
-/** The longest wait for something to show. */
-export const PATIENCE = 20_000;
+/** The longest wait for something to show: only what never comes takes as long. */
+export const PATIENCE = 60_000;
+/** Pixels for each of CSS. Pictures for people, which PICTURES=1 asks for, have twice as many. */
+export const DENSITY = process.env.PICTURES === "1" ? 2 : 1;
 const FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"];
 
 /** A browser, with flags of its own. */
@@ -34,7 +36,7 @@ export function stage() {
 
 /** A new browser profile. Errors and warnings of the page fail the test, unless it `mayComplain`. */
 export async function visit(scene, test, { url = server.url, mayComplain = false, ...options } = {}) {
-  const context = await scene.browser.newContext({ locale: "en-GB", ...options });
+  const context = await scene.browser.newContext({ locale: "en-GB", deviceScaleFactor: DENSITY, ...options });
   context.setDefaultTimeout(PATIENCE);
   const complaints = [];
   const watch = (page) => {
@@ -75,6 +77,17 @@ export async function stands(page) {
 /** Waits until the page has been drawn with the last change. */
 export function drawn(page) {
   return page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+/** Keeps the notice that is shown, which would go by itself. */
+export function hold(page) {
+  return page.getByRole("button", { name: "Dismiss" }).first().focus();
+}
+
+/** Dismisses the notices that are shown: those that nobody holds may go before. */
+export async function dismissAll(page) {
+  for (const notice of await page.getByRole("button", { name: "Dismiss" }).all())
+    await notice.click({ timeout: 1_000 }).catch(() => {});
 }
 
 /** Brings all of a question into view, part by part. */
@@ -185,6 +198,23 @@ class Person {
     return body.sid;
   }
 
+  /**
+   * Opens a challenge that expires soon, but not before it is seen: a slow machine gets more time, in a new challenge. Returns
+   * its SID.
+   */
+  async askBriefly(message, seen, others) {
+    for (let seconds = 5; ; seconds *= 3) {
+      const sid = await this.ask(message, { ...others, seconds });
+      const isSeen = seen().then(
+        () => true,
+        () => false,
+      );
+      const isOver = this.outcome(sid).then((status) => status === "pending");
+      if (await Promise.race([isSeen, isOver])) return sid;
+      assert.ok(seconds < 600, `${message} is not seen`);
+    }
+  }
+
   /** Asks all devices of the person; returns the group's challenges. */
   async askAll(message) {
     const form = { Devices: "all", "Details.Message": message };
@@ -193,7 +223,10 @@ class Person {
 
   /** The status of a challenge, once it is no longer pending. */
   async outcome(sid) {
-    return (await call("GET", `${this.path}/Challenges/${sid}?WaitSeconds=10`)).body.status;
+    let status = "pending";
+    for (let waited = 0; status === "pending" && waited < PATIENCE; waited += 30_000)
+      ({ status } = (await call("GET", `${this.path}/Challenges/${sid}?WaitSeconds=30`)).body);
+    return status;
   }
 
   async notifications(sid) {

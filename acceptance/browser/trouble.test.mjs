@@ -99,7 +99,7 @@ describe("when something is wrong", () => {
       await page.reload();
       await page.getByText("Connected while this page").waitFor();
       const sid = await person.ask("What time is it?");
-      await page.getByText(/^Valid for another (5:00|4:5\d)$/).waitFor();
+      await page.getByText(/^Valid for another [2-5]:\d\d$/).waitFor();
       await page.getByRole("button", { name: "Approve" }).click();
       assert.equal(await person.outcome(sid), "approved");
     });
@@ -161,14 +161,13 @@ describe("when something is wrong", () => {
   test("a link that has expired says so", async (t) => {
     // A token lasts at least a minute, which the tests above have nearly used up.
     const path = `${scene.app.path}/AccessTokens/${soonExpired.token}`;
-    const page = await visit(scene, t);
-    while (
-      await call("GET", path).then(
+    const isThere = () =>
+      call("GET", path).then(
         () => true,
         () => false,
-      )
-    )
-      await page.goto(page.home);
+      );
+    while (await isThere()) await new Promise((resolve) => setTimeout(resolve, 250));
+    const page = await visit(scene, t);
     await page.goto(soonExpired.link);
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByText("This link has expired").waitFor();

@@ -228,7 +228,7 @@ mod tests {
             let [x, width] = [&bar.x, &bar.width].map(|text| text.parse::<f64>().unwrap());
             x + width
         });
-        assert!(ends.into_iter().all(|end| end <= WIDTH), "nothing runs out of the drawing");
+        assert!(ends.into_iter().all(|end| end <= WIDTH), "the picture stays within its frame");
         let marks: Vec<_> = drawn.marks.iter().map(|mark| mark.name).collect();
         assert_eq!(marks, ["1 ms", "10 ms", "100 ms", "1 s"]);
     }

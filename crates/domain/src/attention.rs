@@ -244,10 +244,10 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].now.percent(), found[0].before.percent()), (20, 5));
         assert_eq!((found[0].since, found[0].code), (at(0), Some(ErrorCode(52_101))));
-        assert_eq!(rates(100, 20, 1_000, 200), [], "as the day before");
+        assert_eq!(rates(100, 20, 1_000, 200), [], "the same as the day before");
         assert_eq!(rates(100, 9, 1_000, 0), [], "too few of them");
         assert_eq!(rates(6, 4, 0, 0), [], "too few at all");
-        assert_eq!(rates(6, 5, 0, 0).len(), 1, "nothing the day before");
+        assert_eq!(rates(6, 5, 0, 0).len(), 1, "no rows of the day before");
     }
 
     #[test]

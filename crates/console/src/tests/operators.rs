@@ -96,7 +96,7 @@ async fn a_link_of_an_operator_signs_in_once_and_in_time() {
     let link = scene.link_of(&ada).await;
     let mut browser = scene.browser();
     for _ in 0..2 {
-        assert_eq!(browser.get(&link).await.status, StatusCode::OK, "a look does not use it up");
+        assert_eq!(browser.get(&link).await.status, StatusCode::OK, "reading does not use it up");
     }
     assert_eq!(browser.follow(&link).await.location, "/console");
     let page = browser.get("/console").await;
@@ -245,7 +245,7 @@ async fn an_operator_ends_their_own_sessions_and_an_admin_any() {
     all.shows("bob");
     let of_ada = ends(&all, 0);
     let page = his.post("/console/sessions", &of_ada, &[]).await;
-    assert_eq!(page.status, StatusCode::NOT_FOUND, "hers is not his to end");
+    assert_eq!(page.status, StatusCode::NOT_FOUND, "another operator's session stays");
     let of_other = ends(&his.get("/console/sessions").await, 0);
     let page = his.post("/console/sessions", &of_other, &[]).await;
     assert_eq!(page.location, "/console/sessions?ended=yes");

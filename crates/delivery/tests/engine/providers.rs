@@ -103,7 +103,7 @@ async fn a_retry_after_is_respected_within_the_ttl() {
     let calls = world.script.calls().len();
     world.sweep_until(|counts| counts.expired == 1).await;
     assert_eq!(world.status(&challenge, push).await, (NotificationStatus::Expired, None));
-    assert_eq!(world.script.calls().len(), calls, "too late for another attempt");
+    assert_eq!(world.script.calls().len(), calls, "no time for another attempt");
 }
 
 #[tokio::test]

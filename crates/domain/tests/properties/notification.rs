@@ -53,7 +53,7 @@ proptest! {
     fn every_standing_has_its_words(notification in notification(), node in node()) {
         let standing = notification.current(node);
         if let Some(ending) = notification.ending {
-            prop_assert_eq!(standing, ending, "nothing leaves an ending");
+            prop_assert_eq!(standing, ending, "an ending is final");
             return Ok(());
         }
         let words = (standing.status.as_str(), standing.reason.map(StatusReason::as_str));

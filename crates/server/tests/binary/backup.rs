@@ -154,7 +154,7 @@ async fn a_backup_that_is_killed_leaves_no_file_and_the_next_one_succeeds() {
         }
         signal(backup.id(), "KILL");
         if backup.end().await.code.is_none() && partial.exists() {
-            assert!(!file.exists(), "a backup has its name only when it is whole");
+            assert!(!file.exists(), "a backup gets its name only when it is complete");
             interrupted += 1;
         }
         if file.exists() {

@@ -172,7 +172,7 @@ async fn an_old_key_without_its_database_is_refused_unless_a_new_one_is_meant() 
     assert_eq!(done.code, Some(0), "{done:?}");
     assert_eq!(std::fs::read_to_string(&key).unwrap(), digits, "the key stays");
     assert!(stage.data().join("first-account").exists(), "with a first account of its own");
-    assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0), "and from then on as ever");
+    assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0), "and afterwards as before");
 }
 
 #[tokio::test]

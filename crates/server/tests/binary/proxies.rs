@@ -76,7 +76,7 @@ async fn wrong_sign_ins_of_a_stranger_lock_nobody_else_out(#[case] documented: D
     let user = |tries: u32| format!("AC{tries:032x}");
     while stranger.signs_in(&user(tries), "wrong", &format!("192.0.2.{tries}")).await != 429 {
         tries += 1;
-        assert!(tries <= 50, "made-up addresses are not believed");
+        assert!(tries <= 50, "invented addresses are ignored");
     }
     let operator = Visitor::of(&proxy, OPERATOR).await;
     assert_eq!(operator.signs_in(ACCOUNT, TOKEN, "127.0.0.2").await, 303);

@@ -156,7 +156,7 @@ async fn a_hash_copied_from_another_row_authenticates_no_caller() {
     assert_eq!(store.update_account(&victim, was).await, Ok(Updated::Done));
     app.clock.advance(KNOWN_WITHIN);
     let victims = |token: &str| app.api().with(&app.account, token);
-    assert_eq!(status(&victims(token.expose())).await, 401, "neither by its hash nor sealed");
+    assert_eq!(status(&victims(token.expose())).await, 401, "neither the hash nor the sealed text");
     assert_eq!(status(&victims(&app.token)).await, 200, "the sealed row holds its own token");
 
     let (key, secret) = verify.create_api_key(thief.sid, "thief's").await.unwrap();

@@ -107,7 +107,7 @@ async fn an_answer_counts_only_if_every_byte_of_it_is_right() {
     {
         assert_eq!(answer(&app, &phone, &sid, malformed).await.refusal(), (400, 60306));
     }
-    assert_eq!(app.read_challenge(&phone, &sid).await, before, "it is as it was");
+    assert_eq!(app.read_challenge(&phone, &sid).await, before, "it is unchanged");
     let right = jwt::signed(phone.key(), &header, &whole().into()).unwrap();
     assert_eq!(answer(&app, &phone, &sid, &right).await.expect(200)["status"], "approved");
     assert_eq!(answer(&app, &phone, &sid, &right).await.refusal(), (403, 60322), "only once");

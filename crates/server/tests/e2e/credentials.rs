@@ -153,7 +153,7 @@ async fn an_access_token_is_good_once_for_its_identity_and_a_minute() {
     for mangled in [format!("{late}A"), late.replace("..", ".AA."), late[..late.len() - 4].into()] {
         assert_eq!(enrol_with(&app, &mangled, "alice-0001").await.unwrap_err(), 20101);
     }
-    assert_eq!(app.api().get(&factors).await.body, before, "nobody came in by that");
+    assert_eq!(app.api().get(&factors).await.body, before, "no sign-in happened");
     let entities = format!("/v2/Services/{}/Entities", app.service);
     let entities = app.api().get(&entities).await.expect(200);
     assert_eq!(entities["entities"].as_array().map(Vec::len), Some(1), "bob is not there");

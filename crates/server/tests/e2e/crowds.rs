@@ -253,7 +253,7 @@ async fn concurrent_requests_are_those_of_the_caller() {
     while app.serving().await < 3 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(app.serving().await, 3, "two that wait, and the one that asks");
+    assert_eq!(app.serving().await, 3, "two waiting requests and the present one");
     let other = app.stranger().await.get("/v2/Services").await;
     assert_eq!(other.header("twilio-concurrent-requests"), "1", "another account's are its own");
     let stranger = app.api().get("/healthz").await;

@@ -173,5 +173,5 @@ async fn a_new_notification_has_exactly_nine_members_and_a_new_factor_shows_its_
     assert_eq!(refused.refusal(), (403, 60318), "not before it is verified");
     app.clock.advance(Duration::from_secs(24 * 60 * 60));
     let lapsed = app.api().get(made["url"].as_str().unwrap()).await;
-    assert_eq!(lapsed.refusal(), (404, 20404), "and not a day later");
+    assert_eq!(lapsed.refusal(), (404, 20404), "and none a day later");
 }

@@ -104,7 +104,7 @@ async fn a_push_goes_through_google_and_a_dead_token_is_forgotten() {
     assert_eq!(stage.app.standing(&phone, &challenge).await[1], "failed address_gone");
     let path = format!("{}/{challenge}/Notifications", stage.app.challenges_path(&phone));
     let refused = stage.app.api().post(&path, &[]).await;
-    assert_eq!(refused.refusal(), (400, 60307), "it acts as none until it is updated");
+    assert_eq!(refused.refusal(), (400, 60307), "it counts as no address until it is updated");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn a_changed_certificate_is_taken_up_and_a_broken_one_is_not() {
     let third = write_certificate(&chain, &key);
     until_trusted(&third, port).await;
     listener.stop(within).await;
-    assert!(!is_trusted(&third, port).await, "it listens no more");
+    assert!(!is_trusted(&third, port).await, "it no longer listens");
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn a_failing_push_service_delays_only_its_own_pushes() {
         assert_eq!(tally.started_late, 0, "nothing starts at or after its deadline");
     }
     assert_eq!(calm.throttled, 0);
-    assert_eq!(storm.throttled, THROTTLED, "each was turned away once and taken later");
+    assert_eq!(storm.throttled, THROTTLED, "each was refused once and accepted later");
     assert_eq!(stage.taken_by_apple(), 2 * EACH, "none was sent twice");
     report("without the storm", &calm);
     report("in the storm     ", &storm);

@@ -279,7 +279,7 @@ async fn the_actions_of_operators_are_in_the_audit_trail() {
         furnished.service.sid.to_string(),
         "<strong>bob</strong> <code>console.action</code>".to_owned(),
         "POST /console/services/{service}</code>: the role does not allow it".to_owned(),
-        "POST /console/services/{service}</code>: what the form says is not valid".to_owned(),
+        "POST /console/services/{service}</code>: the form is not valid".to_owned(),
     ] {
         page.shows(&entry);
     }

@@ -183,6 +183,7 @@ describe("in every language the page", () => {
       assert.ok(await page.locator("#notices button").first().isVisible(), "the notice is there still");
 
       await call("POST", `${app.path}/Branding`, { Label: LONG, Logo: LOGO });
+      await call("POST", `${person.path}/Branding`, { Label: LONG });
       await call("POST", `${app.path}/Protection`, { InARowMax: 0, UserVerification: "required", Presence: "number" });
       for (const [presence, place, message] of [
         ["number", "#number", "Open the gate?"],

@@ -1,4 +1,4 @@
-// The server names the service, not the link; a new name reaches enrolled devices.
+// The server names the service and the account, not the link; new names reach enrolled devices.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
@@ -129,5 +129,33 @@ describe("the branding of a service", () => {
     await page.route("**/Logos/*", (route) => route.abort());
     await enrol(page, await app.person().link());
     await page.locator("#accounts-list .monogram", { hasText: "H" }).waitFor();
+  });
+});
+
+describe("the label of an account", () => {
+  const scene = stage();
+
+  test("is shown in place of the identity, before the device is added and after, and follows changes", async (t) => {
+    const page = await visit(scene, t);
+    const person = scene.app.person("f00d-5c1e-0001");
+    await page.goto(await person.link({ label: "Ann Smith & Söhne" }));
+    const account = (id) => page.locator(id).getByText("Ann Smith & Söhne", { exact: true });
+    await account("#enrol-identity").waitFor();
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await account("#accounts-list").waitFor();
+    await person.ask("Who is asked?");
+    await account("#prompt-whom").waitFor();
+    await page.getByRole("button", { name: "Decide later", disabled: false }).click();
+    await page.getByRole("button", { name: "Edit Harbour Bank, Ann Smith & Söhne" }).click();
+    await account("#edit-identity").waitFor();
+    await page.keyboard.press("Escape");
+    assert.equal(await page.getByText(person.identity).count(), 0);
+
+    await call("POST", `${person.path}/Branding`, { Label: "Dr. Ann Smith" });
+    await person.ask("Who is asked now?");
+    await page.locator("#accounts-list").getByText("Dr. Ann Smith").waitFor();
+    await call("POST", `${person.path}/Branding`, { Label: "" });
+    await page.reload();
+    await page.locator("#accounts-list").getByText(person.identity).waitFor();
   });
 });

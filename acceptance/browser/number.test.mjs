@@ -46,11 +46,31 @@ describe("a question that asks for a number", () => {
     await page.locator("#history-list").getByText("Wrong number").waitFor();
   });
 
-  test("is denied without it", async (t) => {
-    const { person, sid, sheet } = await asked(t, "number");
-    await sheet.getByRole("button", { name: "Deny", exact: true }).click();
-    assert.equal(await person.outcome(sid), "denied");
-  });
+  const deny = (sheet) => sheet.getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+  const approve = (sheet) => sheet.getByRole("button", { name: "Approve", disabled: false }).click();
+
+  for (const [what, Presence, before] of [
+    ["at once", "number", async () => {}],
+    ["after an approval without it", "number", approve],
+    [
+      "after a wrong one",
+      "number",
+      async (sheet, answer) => {
+        await sheet.getByLabel("Number that").fill(wrong(answer));
+        await approve(sheet);
+        await sheet.getByText("You have 1 more try.").waitFor();
+      },
+    ],
+    ["while one is typed", "number", (sheet) => sheet.getByLabel("Number that").fill("1")],
+    ["at once, where one is to be picked", "pick", async () => {}],
+  ]) {
+    test(`is denied without it: ${what}`, async (t) => {
+      const { person, sid, answer, sheet } = await asked(t, Presence);
+      await before(sheet, answer);
+      await deny(sheet);
+      assert.equal(await person.outcome(sid), "denied");
+    });
+  }
 
   test("shows three to pick from, each of which approves", async (t) => {
     const { person, sid, answer, sheet } = await asked(t, "pick");

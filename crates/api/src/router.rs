@@ -19,7 +19,7 @@ use crate::state::{ApiState, SharedState};
 use crate::v1::credentials;
 use crate::v2::{
     access_tokens, answer_proof, branding, challenge_context, challenge_groups, challenges,
-    entities, factors, forms, integrations, notifications, presence, protection,
+    entities, entity_branding, factors, forms, integrations, notifications, presence, protection,
     service_protection, services, webhooks,
 };
 use crate::{openapi, ops, short_links};
@@ -70,6 +70,10 @@ fn set_up() -> Vec<Route> {
         ("/v2/Services/{ServiceSid}/Name", get(services::name)),
         ("/v2/Services/{ServiceSid}/Branding", get(branding::fetch).post(branding::update)),
         ("/v2/Services/{ServiceSid}/Logos/{LogoHash}", get(branding::logo)),
+        (
+            "/v2/Services/{ServiceSid}/Entities/{Identity}/Branding",
+            get(entity_branding::fetch).post(entity_branding::update),
+        ),
         (
             "/v2/Services/{ServiceSid}/Protection",
             get(service_protection::fetch).post(service_protection::update),

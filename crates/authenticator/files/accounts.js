@@ -21,6 +21,11 @@ export function nameOf(account) {
   return account.label || account.name || say("account.unnamed", { sid: account.serviceSid.slice(-6) });
 }
 
+/** The person's account with the service: its label, or the identity. */
+export function holderOf(account) {
+  return account.accountLabel || account.identity;
+}
+
 /** The displayed name of the account. */
 export function accountName(account) {
   return foreign(nameOf(account), { class: "name" });
@@ -67,7 +72,7 @@ export function showAccounts(connections, edit) {
     const [was, now] = [item.querySelector(".monogram"), monogram(account)];
     if (!was.isEqualNode(now)) was.replaceWith(now);
     item.querySelector(".name").replaceWith(accountName(account));
-    item.querySelector(".row-more").replaceChildren(foreign(account.identity));
+    item.querySelector(".row-more").replaceChildren(foreign(holderOf(account)));
     item.querySelector(".row-state").textContent = say(`state.${state}`);
     item.querySelector(".row-state").className = `row-state ${kind}`;
     return item;
@@ -81,7 +86,7 @@ export function showAccounts(connections, edit) {
 }
 
 function titleOf(account) {
-  return `${plain(nameOf(account))}, ${account.identity}`;
+  return `${plain(nameOf(account))}, ${plain(holderOf(account))}`;
 }
 
 function newItem(account, edit) {

@@ -73,14 +73,15 @@ export class Connection {
     this.#open();
   }
 
-  /** Applies the current name and logo of the service. */
+  /** Applies the current name and logo of the service, and the current label of the account. */
   async rename() {
     this.#namedAt = Date.now();
     const { account } = this.device;
     try {
-      const { name, logo } = await this.device.service();
-      if ((name === account.name && logo === account.logo) || this.#stopped) return;
-      Object.assign(account, { name, logo });
+      const { name, logo, accountLabel } = await this.device.service();
+      const shown = { name, logo, accountLabel };
+      if (Object.keys(shown).every((part) => shown[part] === account[part]) || this.#stopped) return;
+      Object.assign(account, shown);
       await saveAccount(account);
       this.#changed(this);
     } catch {

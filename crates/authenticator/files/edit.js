@@ -1,6 +1,6 @@
 // Renaming and removing an account.
 import { $, foreign, plain } from "./dom.js";
-import { accountName } from "./accounts.js";
+import { accountName, holderOf } from "./accounts.js";
 import { Refused } from "./protocol.js";
 import { saveAccount } from "./store.js";
 import { say, tell } from "./words.js";
@@ -14,7 +14,7 @@ export function edit(chosen) {
   $("edit-label").value = account.label ?? "";
   $("edit-label").placeholder = plain(account.name);
   $("edit-name").value = account.deviceName;
-  $("edit-identity").replaceChildren(foreign(account.identity));
+  $("edit-identity").replaceChildren(foreign(holderOf(account)));
   $("edit-service").replaceChildren(...(account.name ? [foreign(account.name), " · "] : []), account.serviceSid);
   $("edit-factor").textContent = account.factorSid;
   $("edit-error").textContent = "";

@@ -1,5 +1,5 @@
 // From an enrolment link to an account, in two taps: the link, and "Add this device".
-import { monogram, nameOf } from "./accounts.js";
+import { holderOf, monogram, nameOf } from "./accounts.js";
 import { $, foreign, notify } from "./dom.js";
 import { needsInstallation } from "./install.js";
 import { Device, Refused, Unreachable, enrol, server, serviceOf } from "./protocol.js";
@@ -24,7 +24,7 @@ export function askToEnrol(asked, known) {
   $("enrol-text").replaceChildren(
     ...(known ? tell("enrol.known", { device: foreign(known.deviceName) }) : tell("enrol.text")),
   );
-  $("enrol-identity").replaceChildren(foreign(link.identity));
+  $("enrol-identity").replaceChildren();
   $("enrol-install").hidden = !needsInstallation();
   $("enrol-verification").hidden = $("enrol-monogram").hidden = true;
   $("enrol-server").textContent = server.host;
@@ -45,6 +45,7 @@ async function introduce(asked) {
     asked.shown = await serviceOf(asked);
     if (asked !== link) return;
     $("enrol-title").replaceChildren(...tell("enrol.title_for", { name: foreign(asked.shown.name) }));
+    $("enrol-identity").replaceChildren(foreign(holderOf(looks(asked))));
     $("enrol-verification").hidden = !asked.shown.verification;
     if (asked.shown.logo) $("enrol-monogram").replaceWith(monogram(looks(asked), "enrol-monogram"));
   } finally {
@@ -53,8 +54,8 @@ async function introduce(asked) {
 }
 
 /** The account that a link would add. */
-function looks({ service, shown }) {
-  return { ...shown, serviceSid: service, factorSid: service };
+function looks({ service, identity, shown }) {
+  return { ...shown, identity, serviceSid: service, factorSid: service };
 }
 
 /** `enrolled` is called with each new account. */

@@ -2,7 +2,7 @@
 // that is signed was visible.
 import { clock } from "./clock.js";
 import { $, el, foreign, notify, plain } from "./dom.js";
-import { accountName, monogram } from "./accounts.js";
+import { accountName, holderOf, monogram } from "./accounts.js";
 import { askAgain, askPresence, namePresence, typedNumber } from "./presence.js";
 import { Refused, Unsure } from "./protocol.js";
 import { Reading } from "./reading.js";
@@ -229,7 +229,7 @@ function name(account) {
 
 function fill({ device, message, fields, date: asked }) {
   name(device.account);
-  $("prompt-whom").replaceChildren(foreign(device.account.identity));
+  $("prompt-whom").replaceChildren(foreign(holderOf(device.account)));
   $("prompt-message").replaceChildren(foreign(message));
   const rows = fields.map(({ label, value }) =>
     el("div", {}, el("dt", {}, foreign(label)), el("dd", {}, foreign(value))),

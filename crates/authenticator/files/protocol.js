@@ -74,6 +74,7 @@ export async function enrol(link, deviceName, target) {
     privateKey,
     name: link.shown.name,
     logo: link.shown.logo,
+    accountLabel: link.shown.accountLabel,
     label: "",
     deviceName,
     pushKey: link.pushKey,
@@ -234,10 +235,18 @@ function withReason({ body, headers }) {
   return { ...body, status_reason: headers.get("Countersign-Status-Reason") };
 }
 
-/** The parts of a service that a person sees, `{ name, logo }`, and whether its approvals need `verification`. */
+/**
+ * The parts of a service, and of the account with it, that a person sees, `{ name, logo, accountLabel }`, and whether its approvals
+ * need `verification`.
+ */
 function asShown({ body }) {
-  const { label, friendly_name, logo_url, user_verification } = body;
-  return { name: label ?? friendly_name, logo: logo_url?.split("/").pop(), verification: user_verification === "required" };
+  const { label, friendly_name, logo_url, user_verification, account_label } = body;
+  return {
+    name: label ?? friendly_name,
+    logo: logo_url?.split("/").pop(),
+    accountLabel: account_label ?? undefined,
+    verification: user_verification === "required",
+  };
 }
 
 /** The address of an account's logo, on this page's own origin whatever the server calls itself; `undefined` without a logo. */

@@ -1,5 +1,6 @@
 // The lock of the device: fingerprint, face or PIN, by a passkey of the platform that signs for nobody. The server is told only that
 // the page asked: it trusts the page in this, as in everything that the page shows.
+import { holderOf } from "./accounts.js";
 import { utf8 } from "./encoding.js";
 import { saveAccount } from "./store.js";
 
@@ -45,7 +46,7 @@ async function make(account) {
     publicKey: {
       challenge: crypto.getRandomValues(new Uint8Array(32)),
       rp: { name: "Countersign" },
-      user: { id: utf8(account.factorSid), name: account.identity, displayName: account.identity },
+      user: { id: utf8(account.factorSid), name: account.identity, displayName: holderOf(account) },
       pubKeyCredParams: [ES256, RS256].map((alg) => ({ type: "public-key", alg })),
       authenticatorSelection: { authenticatorAttachment: "platform", userVerification: "required" },
       timeout: PATIENCE,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::factor::FactorType;
 use crate::sid::{AccessTokenSid, AccountSid, ServiceSid};
-use crate::text::{FriendlyName, Identity};
+use crate::text::{AccountLabel, FriendlyName, Identity};
 use crate::time::Instant;
 
 /// The lifetimes of an access token, in seconds.
@@ -28,6 +28,8 @@ pub struct AccessToken {
     pub factor_type: FactorType,
     /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
+    /// What the device shows in place of the identity. The entity gets it with the factor.
+    pub account_label: Option<AccountLabel>,
     /// Its lifetime in seconds.
     pub ttl: u16,
     /// When it was created.

@@ -88,6 +88,9 @@ pub struct LogoName {
     pub kind: ImageKind,
     /// The hash of the bytes.
     pub hash: LogoHash,
+    /// The number of bytes, which a quota counts.
+    #[serde(default)]
+    pub bytes: u32,
 }
 
 /// A logo: a whole PNG or JPEG within the bounds.
@@ -128,7 +131,8 @@ impl Logo {
         }
         let mut hash = [0; 16];
         hash.copy_from_slice(&digest(&SHA256, &bytes).as_ref()[..16]);
-        Ok(Self { name: LogoName { kind, hash: LogoHash(hash) }, bytes })
+        let name = LogoName { kind, hash: LogoHash(hash), bytes: size_of_bounded(&bytes) };
+        Ok(Self { name, bytes })
     }
 
     /// Its format and hash.
@@ -151,6 +155,10 @@ impl fmt::Debug for Logo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Logo").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+fn size_of_bounded(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
 const TOO_LARGE: Invalid = Invalid::because("must have at most 16384 bytes");
@@ -220,6 +228,7 @@ mod tests {
         let jpeg = Logo::of(jpeg_of(512, 16)).unwrap();
         assert_eq!(jpeg.name().kind, ImageKind::Jpeg);
         assert_ne!(png.name().hash, jpeg.name().hash);
+        assert_eq!(usize::try_from(png.name().bytes).unwrap(), png.bytes().len());
         let text = png.name().hash.to_string();
         assert_eq!(LogoHash::parse(&text), Ok(png.name().hash));
         assert_eq!(Logo::parse(&STANDARD.encode(png.bytes())), Ok(png));

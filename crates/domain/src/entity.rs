@@ -1,7 +1,7 @@
 //! An entity: a person, known by the application's name for them.
 
 use crate::sid::{AccountSid, EntitySid, ServiceSid};
-use crate::text::Identity;
+use crate::text::{AccountLabel, Identity};
 use crate::time::Instant;
 
 /// The entity that a resource belongs to, with its account, service and identity.
@@ -22,6 +22,8 @@ pub struct Owner {
 pub struct Entity {
     /// Its SID, its identity, its service and its account.
     pub owner: Owner,
+    /// What devices show in place of the identity.
+    pub label: Option<AccountLabel>,
     /// When it was created.
     pub created_at: Instant,
     /// When it was last changed.

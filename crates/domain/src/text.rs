@@ -137,6 +137,12 @@ text!(
     visible::line
 );
 text!(
+    /// The name that people read of their account with a service: 1 to 64 characters.
+    AccountLabel,
+    |text| bounded(text, 1, 64),
+    visible::line
+);
+text!(
     /// The Android package or the iOS bundle id of an app: 1 to 100 characters.
     AppId,
     |text| bounded(text, 1, 100)

@@ -3,10 +3,11 @@
 use std::ops::{Add, AddAssign, Neg};
 
 use crate::address::PushToken;
+use crate::branding::LogoName;
 use crate::challenge::Challenge;
 use crate::factor::Factor;
 use crate::signed_answer::SignedAnswer;
-use crate::text::StringMap;
+use crate::text::{AccountLabel, StringMap};
 use crate::totp::TotpFactor;
 
 /// The bytes of an entity, a factor or a challenge besides its texts: about the size of its row and its index entries.
@@ -22,12 +23,22 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// One entity.
+    /// One entity without a label.
     pub const ENTITY: Self = Self { entities: 1, bytes: RECORD_BYTES };
 
     /// One record with `texts` bytes of text.
     pub const fn record(texts: i64) -> Self {
         Self { entities: 0, bytes: RECORD_BYTES + texts }
+    }
+
+    /// The label of an entity.
+    pub fn of_label(label: Option<&AccountLabel>) -> Self {
+        Self { entities: 0, bytes: signed(label.map_or(0, |label| label.as_str().len())) }
+    }
+
+    /// The logo of a service. The service itself is not counted, since services have a limit of their own.
+    pub fn of_logo(logo: Option<LogoName>) -> Self {
+        Self { entities: 0, bytes: logo.map_or(0, |logo| logo.bytes.into()) }
     }
 
     /// A push factor: its name, versions, metadata and push token.

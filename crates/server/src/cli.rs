@@ -350,6 +350,9 @@ pub struct EnrolLink {
     /// The application's name for the person, 8 to 64 letters, digits and dashes
     #[arg(long)]
     pub identity: String,
+    /// What the device shows in place of the identity, 1 to 64 characters
+    #[arg(long, value_name = "TEXT")]
+    pub account_label: Option<String>,
 }
 
 /// `push-test`

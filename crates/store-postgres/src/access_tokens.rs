@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
-use countersign_domain::text::FriendlyName;
+use countersign_domain::text::{AccountLabel, FriendlyName};
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{AccessTokens, Inserted};
@@ -26,8 +26,12 @@ const READ: &str = concat!(
     " FROM access_tokens t JOIN services s ON s.sid = t.service_sid WHERE t.service_sid = $1 AND t.sid = $2"
 );
 const INSERT: &str = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, \
-                      factor_friendly_name, ttl, created_at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING";
+                      factor_friendly_name, ttl, created_at, expires_at, account_label) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+/// Gives an entity the label that a token has, if any.
+pub(crate) const LABEL_BY_TOKEN: &str = "UPDATE entities SET label = t.account_label, updated_at = $4 FROM access_tokens t \
+                                         WHERE entities.service_sid = $1 AND entities.identity = $2 \
+                                         AND t.service_sid = $1 AND t.sid = $3 AND t.account_label IS NOT NULL";
 /// Uses up an access token that can be used at `$3`. A concurrent enrolment waits, and then finds it used.
 pub(crate) const USE_UP: &str = "UPDATE access_tokens SET used_at = $3 \
                                  WHERE service_sid = $1 AND sid = $2 AND used_at IS NULL AND expires_at > $3";
@@ -64,6 +68,7 @@ impl Command for Create {
                     i64::from(token.ttl),
                     token.created_at.as_micros(),
                     token.expires_at().as_micros(),
+                    token.account_label.as_ref().map(AccountLabel::as_str),
                 ],
             )
             .await?;

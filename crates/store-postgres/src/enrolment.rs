@@ -14,7 +14,7 @@ use countersign_store_sql::rows::entities::EntityDay;
 use countersign_store_sql::rows::factors::TAKES_NUMBERS;
 use tokio_postgres::Row;
 
-use crate::access_tokens::{IS_GOOD, USE_UP};
+use crate::access_tokens::{IS_GOOD, LABEL_BY_TOKEN, USE_UP};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -149,6 +149,8 @@ impl Command for Enrol {
         count(db, owner, &entity, now).await?;
         if let Some(token) = token {
             db.execute(USE_UP, params![service, token, now.as_micros()]).await?;
+            let identity = owner.identity.as_str();
+            db.execute(LABEL_BY_TOKEN, params![service, identity, token, now.as_micros()]).await?;
         }
         self.insert(db, entity.sid).await?;
         events::of_factor(db, EventType::FactorCreated, factor.into(), now).await?;

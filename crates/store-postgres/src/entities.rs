@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{EntitySid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
@@ -36,6 +36,8 @@ const READ: &str =
 const LIST: &str = concat!("SELECT ", entity_columns!(), " ", of_service!());
 const INSERT: &str = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, \
                       day_began_at, day_factors) VALUES ($1, $2, $3, $4, $5, $6, $5, $7) ON CONFLICT DO NOTHING";
+const LABEL: &str = "UPDATE entities SET label = $3, updated_at = $4 WHERE service_sid = $1 AND identity = $2 \
+                     AND EXISTS (SELECT 1 FROM services WHERE sid = $1)";
 const DELETE: &str = "DELETE FROM entities WHERE service_sid = $1 AND identity = $2";
 /// More factors than an entity can have, unless the operator lifts every limit.
 const FACTORS: &str = concat!(
@@ -73,6 +75,20 @@ pub(crate) async fn insert(
         ],
     )
     .await
+}
+
+struct Label(ServiceSid, Identity, Option<AccountLabel>, Instant);
+
+#[async_trait]
+impl Command for Label {
+    type Output = bool;
+
+    async fn run(&self, db: &Session) -> Result<bool, DatabaseError> {
+        let Self(service, identity, label, at) = self;
+        let label = label.as_ref().map(AccountLabel::as_str);
+        let change = params![id(service.as_bytes()), identity.as_str(), label, at.as_micros()];
+        Ok(db.execute(LABEL, change).await? > 0)
+    }
 }
 
 struct Create(Entity);
@@ -161,6 +177,16 @@ impl Entities for PostgresStore {
         let read = |row: &Row| rows::entities::entity(cells_of(row, "entities"));
         let key_of = |entity: &Entity| id(entity.owner.entity.as_bytes());
         Ok(list.page(&db, by_id!(page), read, key_of).await?)
+    }
+
+    async fn label_entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        label: Option<&AccountLabel>,
+        at: Instant,
+    ) -> StoreResult<bool> {
+        self.write(Label(service, identity.clone(), label.cloned(), at)).await
     }
 
     async fn delete_entity(

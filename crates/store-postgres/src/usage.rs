@@ -12,7 +12,8 @@ use crate::params::{id, params};
 use crate::statement::all;
 use crate::store::PostgresStore;
 
-const ENTITIES: &str = "SELECT service_sid, sid, account_sid, created_at, 0::bigint FROM entities \
+const ENTITIES: &str = "SELECT service_sid, sid, account_sid, created_at, \
+                        coalesce(octet_length(label), 0)::bigint FROM entities \
                         WHERE (service_sid, sid) > ($1, $2) ORDER BY service_sid, sid LIMIT $3";
 const FACTORS: &str = "SELECT entity_sid, sid, account_sid, created_at, (octet_length(friendly_name) + octet_length(app_id) + \
                        octet_length(sdk_version) + coalesce(octet_length(token), 0) + coalesce(octet_length(metadata), 0))::bigint \
@@ -25,6 +26,8 @@ const CHALLENGES: &str = "SELECT sid, sid, account_sid, created_at, (octet_lengt
                           coalesce((SELECT octet_length(jws) FROM signed_answers WHERE challenge_sid = challenges.sid), 0))::bigint \
                           FROM challenges \
                           WHERE sid >= $1 AND sid > $2 ORDER BY sid LIMIT $3";
+const SERVICES: &str = "SELECT sid, sid, account_sid, created_at, octet_length(logo)::bigint FROM services \
+                        WHERE sid >= $1 AND sid > $2 AND logo IS NOT NULL ORDER BY sid LIMIT $3";
 
 const fn statement(table: CountedTable) -> &'static str {
     match table {
@@ -32,6 +35,7 @@ const fn statement(table: CountedTable) -> &'static str {
         CountedTable::Factors => FACTORS,
         CountedTable::TotpFactors => TOTP_FACTORS,
         CountedTable::Challenges => CHALLENGES,
+        CountedTable::Services => SERVICES,
     }
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
-use countersign_domain::text::FriendlyName;
+use countersign_domain::text::{AccountLabel, FriendlyName};
 use countersign_store::error::StoreResult;
 use countersign_store::seam::{AccessTokens, Inserted};
 use countersign_store_sql::values::inserted;
@@ -23,9 +23,14 @@ statements! {
         "WHERE t.service_sid = ?1 AND t.sid = ?2"
     );
     INSERT = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, factor_friendly_name, \
-              ttl, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING";
+              ttl, created_at, expires_at, account_label) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
     /// An access token that can be used at `?3`.
     IS_GOOD = "SELECT 1 FROM access_tokens WHERE service_sid = ?1 AND sid = ?2 AND used_at IS NULL AND expires_at > ?3";
+    /// Gives an entity the label that a token has, if any.
+    LABEL_BY_TOKEN = "UPDATE entities SET updated_at = ?4, label = \
+                      (SELECT account_label FROM access_tokens WHERE service_sid = ?1 AND sid = ?3) \
+                      WHERE service_sid = ?1 AND identity = ?2 AND EXISTS \
+                      (SELECT 1 FROM access_tokens WHERE service_sid = ?1 AND sid = ?3 AND account_label IS NOT NULL)";
     USE_UP = "UPDATE access_tokens SET used_at = ?3 WHERE service_sid = ?1 AND sid = ?2";
 }
 
@@ -52,6 +57,7 @@ impl Command for Create {
                 token.ttl,
                 token.created_at.as_micros(),
                 token.expires_at().as_micros(),
+                token.account_label.as_ref().map(AccountLabel::as_str),
             ],
         )?;
         Ok(inserted(rows))

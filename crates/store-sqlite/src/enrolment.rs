@@ -13,7 +13,7 @@ use countersign_store_sql::rows::entities::EntityDay;
 use countersign_store_sql::rows::factors::TAKES_NUMBERS;
 use rusqlite::{Connection, params};
 
-use crate::access_tokens::{IS_GOOD, USE_UP};
+use crate::access_tokens::{IS_GOOD, LABEL_BY_TOKEN, USE_UP};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -139,6 +139,8 @@ impl Command for Enrol {
         if let Some(token) = token {
             let params = params![service, token.as_bytes(), now.as_micros()];
             execute(db, USE_UP, params)?;
+            let (identity, token) = (owner.identity.as_str(), token.as_bytes());
+            execute(db, LABEL_BY_TOKEN, params![service, identity, token, now.as_micros()])?;
         }
         self.insert(db, entity)?;
         events::of_factor(db, EventType::FactorCreated, factor, now)?;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{EntitySid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_store::error::StoreResult;
@@ -36,6 +36,8 @@ statements! {
     DOWN = downwards!("e.sid"; "SELECT ", entity_columns!(), " ", of_service!());
     INSERT = "INSERT INTO entities (service_sid, identity, sid, account_sid, created_at, updated_at, day_began_at, \
               day_factors) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?5, ?7) ON CONFLICT DO NOTHING";
+    LABEL = "UPDATE entities SET label = ?3, updated_at = ?4 WHERE service_sid = ?1 AND identity = ?2 \
+             AND EXISTS (SELECT 1 FROM services WHERE sid = ?1)";
     DELETE = "DELETE FROM entities WHERE service_sid = ?1 AND identity = ?2";
     /// More factors than an entity can have, unless the operator lifts every limit.
     FACTORS = concat!("SELECT ", factor_columns!(), " FROM factors f WHERE f.entity_sid = ?1 ORDER BY f.sid LIMIT 1000");
@@ -67,6 +69,19 @@ pub(crate) fn insert(
             day_factors,
         ],
     )
+}
+
+struct Label(ServiceSid, Identity, Option<AccountLabel>, Instant);
+
+impl Command for Label {
+    type Output = bool;
+
+    fn run(&self, db: &Connection) -> Result<bool, DatabaseError> {
+        let Self(service, identity, label, at) = self;
+        let label = label.as_ref().map(AccountLabel::as_str);
+        let change = params![service.as_bytes(), identity.as_str(), label, at.as_micros()];
+        Ok(execute(db, LABEL, change)? > 0)
+    }
 }
 
 struct Create(Entity);
@@ -153,6 +168,16 @@ impl Entities for SqliteStore {
                 |entity| *entity.owner.entity.as_bytes(),
             )
         })
+    }
+
+    async fn label_entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        label: Option<&AccountLabel>,
+        at: Instant,
+    ) -> StoreResult<bool> {
+        self.write(Label(service, identity.clone(), label.cloned(), at)).await
     }
 
     async fn delete_entity(

@@ -12,7 +12,7 @@ use crate::statement::{all, statements};
 use crate::store::SqliteStore;
 
 statements! {
-    ENTITIES = "SELECT service_sid, sid, account_sid, created_at, 0 FROM entities \
+    ENTITIES = "SELECT service_sid, sid, account_sid, created_at, coalesce(octet_length(label), 0) FROM entities \
                 WHERE (service_sid, sid) > (?1, ?2) ORDER BY service_sid, sid LIMIT ?3";
     FACTORS = "SELECT entity_sid, sid, account_sid, created_at, octet_length(friendly_name) + octet_length(app_id) + \
                octet_length(sdk_version) + coalesce(octet_length(token), 0) + coalesce(octet_length(metadata), 0) FROM factors \
@@ -24,6 +24,8 @@ statements! {
                   coalesce((SELECT octet_length(jws) FROM signed_answers WHERE challenge_sid = challenges.sid), 0) \
                   FROM challenges \
                   WHERE sid > ?2 ORDER BY sid LIMIT ?3";
+    SERVICES = "SELECT sid, sid, account_sid, created_at, octet_length(logo) FROM services \
+                WHERE sid > ?2 AND logo IS NOT NULL ORDER BY sid LIMIT ?3";
 }
 
 const fn statement(table: CountedTable) -> &'static str {
@@ -32,6 +34,7 @@ const fn statement(table: CountedTable) -> &'static str {
         CountedTable::Factors => FACTORS,
         CountedTable::TotpFactors => TOTP_FACTORS,
         CountedTable::Challenges => CHALLENGES,
+        CountedTable::Services => SERVICES,
     }
 }
 

@@ -168,6 +168,7 @@ impl Fixtures {
             identity: identity.clone(),
             factor_type: FactorType::Push,
             factor_friendly_name: None,
+            account_label: None,
             ttl: DEFAULT_TTL,
             created_at: self.now(),
             used_at: None,
@@ -188,6 +189,7 @@ impl Fixtures {
                 entity: EntitySid::mint(self.now(), &self.entropy),
                 identity: identity.clone(),
             },
+            label: None,
             created_at: self.now(),
             updated_at: self.now(),
         }

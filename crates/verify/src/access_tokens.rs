@@ -10,7 +10,7 @@ use countersign_domain::factor::FactorType;
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
-use countersign_domain::text::{FriendlyName, Identity};
+use countersign_domain::text::{AccountLabel, FriendlyName, Identity};
 use countersign_domain::time::Instant;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub struct NewAccessToken {
     pub identity: Identity,
     /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
+    /// What the device shows in place of the identity.
+    pub account_label: Option<AccountLabel>,
     /// Lifetime in seconds, within [`countersign_domain::access_token::TTL`].
     pub ttl: u16,
 }
@@ -71,6 +73,7 @@ impl Verify {
             identity: new.identity,
             factor_type: FactorType::Push,
             factor_friendly_name: new.factor_friendly_name,
+            account_label: new.account_label,
             ttl: new.ttl,
             created_at: now,
             used_at: None,

@@ -1,11 +1,14 @@
 //! How a service presents itself: the application's changes, and the logo that devices load.
 
 use countersign_domain::branding::{Logo, LogoHash};
+use countersign_domain::entity::Entity;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ServiceSid};
-use countersign_domain::text::ServiceLabel;
+use countersign_domain::text::{AccountLabel, Identity, ServiceLabel};
+use countersign_domain::usage::Usage;
 use countersign_store::seam::LogoChange;
 
+use crate::caller::Caller;
 use crate::error::{VerifyError, VerifyResult};
 use crate::verify::Verify;
 
@@ -22,7 +25,7 @@ impl Verify {
     /// Changes what a service presents. Its devices show it with the next question.
     ///
     /// # Errors
-    /// [`VerifyError::NotFound`]; [`VerifyError::Conflict`].
+    /// [`VerifyError::NotFound`]; [`VerifyError::Conflict`]; those of the quotas.
     pub async fn brand_service(
         &self,
         account: AccountSid,
@@ -43,6 +46,47 @@ impl Verify {
             })
         })
         .await
+    }
+
+    /// Sets what devices show of an entity in place of its identity, or removes it. They show it with the next question.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`]; those of the quotas.
+    pub async fn label_entity(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        label: Option<AccountLabel>,
+    ) -> VerifyResult<Entity> {
+        let was = self.entity(account, service, identity).await?;
+        let change = Usage::of_label(label.as_ref()) + -Usage::of_label(was.label.as_ref());
+        let reservation = self.quotas.reserve(account, change, &[], self.now())?;
+        let updated_at = self.later_than(was.updated_at);
+        if !self.store.label_entity(service, identity, label.as_ref(), updated_at).await? {
+            return Err(VerifyError::NotFound);
+        }
+        reservation.keep();
+        Ok(Entity { label, updated_at, ..was })
+    }
+
+    /// The label of the entity whose device asks, or will be enrolled by the token that asks. An application has none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn account_label(&self, caller: &Caller) -> VerifyResult<Option<AccountLabel>> {
+        let (service, identity) = match caller {
+            Caller::Application(_) => return Ok(None),
+            Caller::Device(factor) => (factor.owner.service, &factor.owner.identity),
+            Caller::Enrolling(token) => {
+                let stored = self.store.access_token(token.service, token.sid).await?;
+                if let Some(label) = stored.and_then(|stored| stored.account_label) {
+                    return Ok(Some(label));
+                }
+                (token.service, &token.identity)
+            }
+        };
+        Ok(self.store.entity(service, identity).await?.and_then(|entity| entity.label))
     }
 
     /// Returns a service's logo. Everybody may load it who knows its hash, and the database is asked for no other one.

@@ -33,7 +33,7 @@ impl Verify {
         }
         let now = self.now();
         let owner = self.new_owner(account, service, identity);
-        let entity = Entity { owner, created_at: now, updated_at: now };
+        let entity = Entity { owner, label: None, created_at: now, updated_at: now };
         let records = [*entity.owner.entity.as_bytes()];
         let reservation = self.quotas.reserve(account, Usage::ENTITY, &records, now)?;
         match self.store.create_entity(&entity).await? {
@@ -90,7 +90,7 @@ impl Verify {
         if !self.store.delete_entity(service, identity, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
-        self.quotas.record(account, -Usage::ENTITY);
+        self.quotas.record(account, -(Usage::ENTITY + Usage::of_label(entity.label.as_ref())));
         self.handover.happened();
         for factor in devices.items {
             self.bus.dismiss(factor.sid()).await;

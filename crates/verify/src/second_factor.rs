@@ -17,7 +17,7 @@ use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::service_protection::PresenceList;
 use countersign_domain::session::SessionStage;
 use countersign_domain::sid::{AccountSid, OperatorSid, ServiceSid};
-use countersign_domain::text::{FriendlyName, Identity, Message, ServiceName};
+use countersign_domain::text::{AccountLabel, FriendlyName, Identity, Message, ServiceName};
 use countersign_domain::time::Instant;
 use countersign_store::PageQuery;
 
@@ -119,6 +119,7 @@ impl Verify {
         let new = NewAccessToken {
             identity: identity(operator),
             factor_friendly_name: FriendlyName::parse(name).ok(),
+            account_label: AccountLabel::parse(name).ok(),
             ttl: *TTL.end(),
         };
         let (token, text) = self.create_access_token(account, service, new).await?;

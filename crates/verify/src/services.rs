@@ -9,6 +9,7 @@ use countersign_domain::limits::Limits;
 use countersign_domain::service::{PushSettings, Service, ServiceSettings};
 use countersign_domain::service_form::ServiceParameter;
 use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
+use countersign_domain::usage::Usage;
 use countersign_store::seam::{Inserted, LogoChange, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
@@ -143,7 +144,7 @@ impl Verify {
             .await
     }
 
-    /// The same, where `edit` also says what becomes of the logo.
+    /// The same, where `edit` also says what becomes of the logo, for which there must be room.
     pub(crate) async fn change_service<E: From<VerifyError>>(
         &self,
         account: AccountSid,
@@ -156,12 +157,16 @@ impl Verify {
                 .filter(|service| service.account == account)
                 .ok_or(VerifyError::NotFound)?;
             let was = service.updated_at;
-            let old = service.settings.push.clone();
+            let old = service.settings.clone();
             let logo = edit(&mut service.settings)?;
-            self.check_push_credentials(account, &old, &service.settings.push).await?;
+            let new = &service.settings;
+            self.check_push_credentials(account, &old.push, &new.push).await?;
+            let change = Usage::of_logo(new.branding.logo) + -Usage::of_logo(old.branding.logo);
+            let reservation = self.quotas.reserve(account, change, &[], self.now())?;
             service.updated_at = self.later_than(was);
             match self.store.update_service(&service, logo, was).await.map_err(VerifyError::from)? {
                 Updated::Done => {
+                    reservation.keep();
                     self.bus.announce(Changed::Service(sid)).await;
                     security::done(Event::ServiceUpdated, account, sid);
                     return Ok(service);
@@ -197,12 +202,13 @@ impl Verify {
     /// # Errors
     /// [`VerifyError::NotFound`].
     pub async fn delete_service(&self, account: AccountSid, sid: ServiceSid) -> VerifyResult<()> {
-        self.service(account, sid).await?;
+        let service = self.service(account, sid).await?;
         let was_there = self.store.delete_service(sid, self.now()).await?;
         self.bus.announce(Changed::Service(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
+        self.quotas.record(account, -Usage::of_logo(service.settings.branding.logo));
         security::done(Event::ServiceDeleted, account, sid);
         Ok(())
     }

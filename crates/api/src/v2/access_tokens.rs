@@ -5,7 +5,7 @@ use countersign_domain::access_token::{AccessToken, DEFAULT_TTL, TTL};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
-use countersign_domain::text::{FriendlyName, Identity};
+use countersign_domain::text::{AccountLabel, FriendlyName, Identity};
 use countersign_domain::time::Instant;
 use countersign_verify::access_tokens::NewAccessToken;
 use serde::Serialize;
@@ -49,6 +49,7 @@ fn read(params: &Params<'_>) -> Result<NewAccessToken, ApiError> {
     Ok(NewAccessToken {
         identity,
         factor_friendly_name: params.optional("FactorFriendlyName", FriendlyName::written)?,
+        account_label: params.optional("AccountLabel", AccountLabel::written)?,
         ttl: params.optional("Ttl", integer(TTL))?.unwrap_or(DEFAULT_TTL),
     })
 }
@@ -101,6 +102,7 @@ mod tests {
     #[case("Identity=ann-smith&FactorType=push&Ttl=301")]
     #[case("Identity=ann-smith&FactorType=push&Ttl=")]
     #[case("Identity=ann-smith&FactorType=push&FactorFriendlyName=")]
+    #[case("Identity=ann-smith&FactorType=push&AccountLabel=")]
     fn rejects_with_60305(#[case] form: &str) {
         let params = Params::parse(form.as_bytes(), &rows::ACCESS_TOKEN_PARAMETER);
         let error = read(&params.expect(form)).expect_err(form);
@@ -117,6 +119,7 @@ mod tests {
             identity: owner.identity,
             factor_type: FactorType::Push,
             factor_friendly_name: Some(FriendlyName::parse("Ann's phone").expect("a name")),
+            account_label: AccountLabel::parse("Ann Smith").ok(),
             ttl: 60,
             created_at: at(),
             used_at: None,

@@ -75,7 +75,7 @@ pub(crate) async fn logo(
 }
 
 /// Makes a parser that takes an empty text for no value.
-fn or_none<T>(
+pub(super) fn or_none<T>(
     parse: impl FnOnce(&str) -> Result<T, Invalid>,
 ) -> impl FnOnce(&str) -> Result<Option<T>, Invalid> {
     |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
@@ -149,7 +149,7 @@ mod tests {
         let hash = LogoHash::parse("00112233445566778899aabbccddeeff").expect("a hash");
         let service = service(Branding {
             label: ServiceLabel::parse("Owl „Bank“").ok(),
-            logo: Some(LogoName { kind: ImageKind::Png, hash }),
+            logo: Some(LogoName { kind: ImageKind::Png, hash, bytes: 1 }),
         });
         insta::assert_json_snapshot!(BrandingView::of(&service, &base()));
     }

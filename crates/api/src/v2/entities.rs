@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn looks_as_documented() {
-        let entity = Entity { owner: owner(), created_at: at(), updated_at: at() };
+        let entity = Entity { owner: owner(), label: None, created_at: at(), updated_at: at() };
         insta::assert_json_snapshot!(EntityView::of(&entity, &base()));
     }
 }

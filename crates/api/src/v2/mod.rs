@@ -10,6 +10,7 @@ mod challenge_params;
 mod challenge_view;
 pub(crate) mod challenges;
 pub(crate) mod entities;
+pub(crate) mod entity_branding;
 mod factor_params;
 mod factor_view;
 pub(crate) mod factors;

@@ -5,7 +5,7 @@ use countersign_domain::service::{
     PasskeySettings, PushSettings, Service, ServiceSettings, TotpSettings, WhatsappSettings,
 };
 use countersign_domain::sid::{AccountSid, ServiceSid};
-use countersign_domain::text::{ServiceLabel, ServiceName};
+use countersign_domain::text::{AccountLabel, ServiceLabel, ServiceName};
 use countersign_domain::time::Instant;
 use countersign_store::Order;
 use serde::Serialize;
@@ -56,8 +56,8 @@ pub(crate) async fn web_push_key(
     reply::ok(&View { service_sid: sid, public_key })
 }
 
-/// Addition of this server: the current name of the service. A link could contain any name; this one belongs to the caller's
-/// credentials.
+/// Addition of this server: what a device shows of the service and of its account there. A link could contain any names; these
+/// belong to the caller's credentials.
 pub(crate) async fn name(
     State(state): State<SharedState>,
     AnyCaller(caller): AnyCaller,
@@ -70,6 +70,7 @@ pub(crate) async fn name(
         label: Option<&'a ServiceLabel>,
         logo_url: Option<String>,
         user_verification: &'static str,
+        account_label: Option<AccountLabel>,
     }
     let service = state.verify.service_of(&caller, sid).await?;
     let settings = &service.settings;
@@ -79,6 +80,7 @@ pub(crate) async fn name(
         label: settings.branding.label.as_ref(),
         logo_url: logo_url(&service, &state.public_url),
         user_verification: settings.protection.user_verification().as_str(),
+        account_label: state.verify.account_label(&caller).await?,
     })
 }
 

@@ -6,7 +6,7 @@ use axum::response::Response;
 use countersign_domain::access_token::{AccessToken, TTL};
 use countersign_domain::service::Service;
 use countersign_domain::sid::ServiceSid;
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_store::PageQuery;
 use countersign_verify::access_tokens::NewAccessToken;
 use http::StatusCode;
@@ -53,9 +53,11 @@ async fn enrol(
     let choices: Vec<_> = services.iter().map(choice).collect();
     let has_service = !choices.is_empty();
     let hint = "8 to 64 letters, digits and dashes: the application’s name for the person, which says nothing about them.";
+    let shown = "Optional: what the device shows in place of the identity, such as the person’s name or login.";
     let fields = vec![
         Field::text("service", "Service", form.text("service")).choose(choices),
         Field::text("identity", "Identity of the person", form.text("identity")).hint(hint),
+        Field::text("account_label", "Name on the device", form.text("account_label")).hint(shown),
     ];
     let fields: Vec<_> = fields.into_iter().map(|field| field.judged(wrong)).collect();
     let frame = Frame::new(console, Some(operator), Section::Enrol);
@@ -83,6 +85,8 @@ pub(crate) async fn invite(
 async fn make(console: &Console, operator: &Operator, form: &Form) -> Result<AccessToken, Refusal> {
     let service: ServiceSid = super::sid(form.text("service"))?;
     let identity = form.read("identity", Identity::parse)?;
-    let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
+    let account_label = form.read_given("account_label", AccountLabel::written)?;
+    let new =
+        NewAccessToken { identity, factor_friendly_name: None, account_label, ttl: *TTL.end() };
     Ok(console.verify.create_access_token(operator.account, service, new).await?.0)
 }

@@ -69,6 +69,8 @@ struct Person {
     service: String,
     service_name: String,
     identity: String,
+    /// What devices show in place of the identity.
+    label: Option<String>,
     /// The pause of new push challenges that holds now.
     pause: Option<Pause>,
     devices: Vec<Device>,
@@ -166,6 +168,7 @@ async fn person(
     let path = format!("{}/services/{service}/people/{identity}?", console.base());
     let turn = Turn::of("devices", &path, &factors, AnyFactor::sid);
     let protection = protection(console, account, service, identity).await?;
+    let label = label(console, account, service, identity).await?;
     let recent = newest(console, account, service, identity, None).await?;
     let mut devices = Vec::new();
     for factor in factors.items {
@@ -180,6 +183,7 @@ async fn person(
         service: service.to_string(),
         service_name: settings.settings.friendly_name.to_string(),
         identity: identity.to_string(),
+        label,
         pause: protection.as_ref().and_then(Pause::of),
         devices,
         turn,
@@ -202,6 +206,19 @@ async fn protection(
     match console.verify.protection(account, service, identity).await {
         Err(VerifyError::NotFound) => Ok(None),
         found => Ok(Some(found?)),
+    }
+}
+
+/// What devices show in place of a person's identity.
+async fn label(
+    console: &Console,
+    account: AccountSid,
+    service: ServiceSid,
+    identity: &Identity,
+) -> Result<Option<String>, PageError> {
+    match console.verify.entity(account, service, identity).await {
+        Err(VerifyError::NotFound) => Ok(None),
+        found => Ok(found?.label.map(|label| label.to_string())),
     }
 }
 

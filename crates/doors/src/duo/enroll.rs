@@ -48,7 +48,7 @@ async fn try_to_invite(
     ttl: u16,
 ) -> VerifyResult<Invited> {
     let (account, service) = signed.place();
-    let new = NewAccessToken { identity, factor_friendly_name: None, ttl };
+    let new = NewAccessToken { identity, factor_friendly_name: None, account_label: None, ttl };
     let (token, text) = door.verify.create_access_token(account, service, new).await?;
     let push_key = door.verify.web_push_key(account, service).await?;
     let invitation = Invitation {

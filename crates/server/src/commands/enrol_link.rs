@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow};
 use countersign_domain::access_token::TTL;
 use countersign_domain::invitation::{Invitation, is_safe};
 use countersign_domain::sid::ServiceSid;
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_verify::access_tokens::NewAccessToken;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
@@ -24,10 +24,13 @@ pub(super) async fn run(config: &Config, flags: EnrolLink) -> anyhow::Result<()>
     let service: ServiceSid =
         shown.parse().with_context(|| format!("{shown} is not the SID of a service (VA…)"))?;
     let identity = Identity::parse(&flags.identity).map_err(|why| anyhow!("--identity {why}"))?;
+    let account_label = flags.account_label.map(AccountLabel::written).transpose();
+    let account_label = account_label.map_err(|why| anyhow!("--account-label {why}"))?;
     let server = public_url(config, config.http.listen)?;
     let (verify, _) = beside::open(config).await?;
     let account = lists::owner(&verify, service).await?;
-    let new = NewAccessToken { identity, factor_friendly_name: None, ttl: *TTL.end() };
+    let new =
+        NewAccessToken { identity, factor_friendly_name: None, account_label, ttl: *TTL.end() };
     let (token, text) = verify.create_access_token(account, service, new).await?;
     let push_key = verify.web_push_key(account, service).await?;
     let invitation = Invitation {

@@ -1,5 +1,6 @@
 //! How a service presents itself: its label and its logo.
 
+use countersign_phone::{Authority, Enrolment, Phone};
 use serde_json::{Value, json};
 
 use crate::support::{Caller, Reply, TestApp};
@@ -48,6 +49,54 @@ async fn a_service_has_the_label_and_the_logo_that_its_application_sets() {
     assert!(view["logo_url"].is_string());
     let view = api.post(&path, &[("Logo", "")]).await.expect(200);
     assert_eq!(shown(&view), json!([null, null]));
+}
+
+#[tokio::test]
+async fn a_device_shows_the_label_of_its_account_and_an_enrolment_token_that_of_its_own() {
+    let app = TestApp::start().await;
+    let (api, entity) = (app.api(), app.entity("alice-0001"));
+    let name = format!("/v2/Services/{}/Name", app.service);
+    let tokens = format!("/v2/Services/{}/AccessTokens", app.service);
+    let token = async |label: &[(&str, &str)]| {
+        let form = [&[("Identity", "alice-0001"), ("FactorType", "push")][..], label].concat();
+        let made = app.api().post(&tokens, &form).await.expect(201);
+        assert!(made.get("account_label").is_none(), "a documented body: {made}");
+        made["token"].as_str().expect("a token").to_owned()
+    };
+    let labelled = token(&[("AccountLabel", "Ann Smith & Co.")]).await;
+    let plain = token(&[]).await;
+    let seen = async |caller: &Caller| caller.get(&name).await.expect(200)["account_label"].clone();
+    assert_eq!(seen(&api.with("token", &labelled)).await, "Ann Smith & Co.");
+    assert_eq!(seen(&api.with("token", &plain)).await, Value::Null);
+    let path = format!("{entity}/Branding");
+    assert_eq!(api.get(&path).await.refusal(), (404, 20404), "there is no entity yet");
+    let enrolment = Enrolment::new(&app.service, "alice-0001", Authority::AccessToken(labelled));
+    let phone = Phone::enrol(&app.phone_server(), &enrolment).await.expect("it enrols");
+    assert_eq!(seen(&app.device(&phone)).await, "Ann Smith & Co.");
+    assert_eq!(seen(&api.with("token", &plain)).await, "Ann Smith & Co.", "it is one account");
+    assert_eq!(seen(&api).await, Value::Null, "an application is nobody's device");
+    // The entity's documented body stays as it is.
+    let documented = api.get(&entity).await.expect(200);
+    assert!(documented.get("label").is_none(), "{documented}");
+
+    for (form, label) in [
+        (&[("Label", "Dr. Ann Smith")][..], json!("Dr. Ann Smith")),
+        (&[][..], json!("Dr. Ann Smith")),
+        (&[("Label", "")][..], Value::Null),
+    ] {
+        let view = api.post(&path, form).await.expect(200);
+        assert_eq!(view["label"], label);
+        assert_eq!(view["url"], format!("http://{}{path}", app.address()));
+        assert_eq!(api.get(&path).await.expect(200), view);
+        assert_eq!(seen(&app.device(&phone)).await, label);
+    }
+    let wrong = "x".repeat(65);
+    assert_eq!(api.post(&path, &[("Label", &*wrong)]).await.refusal(), (400, 60306));
+    let form = [("Identity", "alice-0001"), ("FactorType", "push"), ("AccountLabel", &*wrong)];
+    assert_eq!(api.post(&tokens, &form).await.refusal(), (400, 60305));
+    let form = [("Label", "Mallory")];
+    assert_eq!(app.device(&phone).post(&path, &form).await.refusal(), (403, 20403));
+    assert_eq!(app.stranger().await.post(&path, &form).await.refusal(), (404, 20404));
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use countersign_phone::{Platform, Verdict};
+use countersign_phone::{Phone, Platform, Verdict};
 use countersign_standins::{CommonOptions, ScriptedResponse, fcm, webhook};
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Method, Response, redirect};
 
+use crate::contexts::places;
 use crate::pushes::{APNS_TOKEN, Stage};
-use crate::support::{Home, TestApp};
+use crate::support::{Caller, Home, TestApp};
 
 /// A browser without scripts.
 pub struct Operator {
@@ -191,6 +192,49 @@ async fn a_push_to_a_device_that_is_away_is_explained_by_its_stream() {
         assert!(!page.contains(wrong), "{wrong}: {page}");
     }
     shows(&operator.get("/timeline").await, &["code=52001"]);
+}
+
+/// The application shows an address as that of the person who asked; the device answers from another one.
+#[tokio::test]
+async fn a_challenge_that_was_answered_from_another_country_is_marked() {
+    const MARK: &str = "another country than the one asked about";
+    let (setting, _folder) = places();
+    let app = TestApp::start_with(&["http.trusted_proxies=127.0.0.1", &setting]).await;
+    let phone = app.enrol_phone("alice-0001").await;
+    let mut operator = Operator::sign_in(&app).await;
+    // 198.51.100.0/24 is in Portugal and 192.0.2.0/24 in Germany; the last network is unknown.
+    for (from, shown, marks) in [
+        ("192.0.2.9", "192.0.2.9 (DE)", 1),
+        ("198.51.100.77", "198.51.100.77 (PT)", 0),
+        ("203.0.113.5", "203.0.113.5", 0),
+    ] {
+        let field = r#"{"label":"Address","value":"198.51.100.7"}"#;
+        let form = [
+            ("FactorSid", phone.factor_sid()),
+            ("Details.Message", "Log in?"),
+            ("Details.Fields", field),
+        ];
+        let made = app.api().post(&app.challenges_path(&phone), &form).await.expect(201);
+        let sid = made["sid"].as_str().expect("a SID");
+        let path = format!("{}/{sid}", app.challenges_path(&phone));
+        answer_from(&app, &phone, &path, from).await;
+        let page = operator.get(&format!("/challenges/{sid}")).await;
+        shows(&page, &["Answered from", shown]);
+        assert_eq!(page.matches(MARK).count(), marks, "{from}: {page}");
+    }
+}
+
+/// Approves a challenge, through a proxy that names this address.
+async fn answer_from(app: &TestApp, phone: &Phone, path: &str, from: &str) {
+    let sid = path.rsplit('/').next().expect("a SID");
+    let asked = phone.challenge(sid).await.expect("a challenge");
+    let payload = phone.signed_answer(&asked, Verdict::Approved).expect("an answer");
+    let mut headers = reqwest::header::HeaderMap::new();
+    headers.insert("x-forwarded-for", from.parse().expect("a header"));
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    let client = builder.default_headers(headers).build().expect("a client");
+    let device = Caller { client, ..app.device(phone) };
+    device.post(path, &[("AuthPayload", &payload)]).await.expect(200);
 }
 
 /// The first call fails, the second succeeds: the challenge's page shows both, and keeps the second.

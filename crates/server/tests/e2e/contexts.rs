@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{Caller, TestApp};
 
 /// A path, and the folder that holds the database of places.
-fn places() -> (String, tempfile::TempDir) {
+pub fn places() -> (String, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("places.mmdb");
     let known = [("127.0.0.0", 8, "PT"), ("192.0.2.0", 24, "DE"), ("198.51.100.0", 24, "PT")];

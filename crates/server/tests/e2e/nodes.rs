@@ -244,6 +244,14 @@ async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
     while app.serving().await == before {
         tokio::task::yield_now().await;
     }
+    // Half of the devices hold their streams at each node, and each has its prompt.
+    let mut streams = Vec::new();
+    for (number, [there, here]) in phones.iter().enumerate() {
+        let mut stream = if number % 2 == 0 { there } else { here }.connect().await.unwrap();
+        let prompt = stream.next_prompt().await.unwrap();
+        assert_eq!(prompt.challenge_sid, challenge_of(&group, there));
+        streams.push((prompt.challenge_sid, stream));
+    }
     let mut prompts = Vec::new();
     for [there, _] in &phones {
         prompts.push(there.challenge(&challenge_of(&group, there)).await.unwrap());
@@ -269,6 +277,13 @@ async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
         all.filter(|one| one["status"] == status).count()
     };
     assert_eq!((count("expired"), count(shown["status"].as_str().unwrap())), (9, 1));
+    for (challenge, stream) in &mut streams {
+        if *challenge == winner {
+            continue;
+        }
+        let Told::Ended(ended) = stream.next().await.unwrap() else { panic!("a prompt") };
+        assert_eq!((&ended.challenge_sid, &*ended.reason), (&*challenge, "answered_elsewhere"));
+    }
     let there = stage.api_there().get(&url).await.expect(200);
     assert_eq!((&there["status"], &there["answer"]), (&shown["status"], &shown["answer"]));
 

@@ -126,6 +126,43 @@ async fn stored_resources_count_after_a_restart_and_on_another_node() {
     refused(&make(&app.api(), &app, "person-04").await, "limits.entities_per_account is 2");
 }
 
+/// A PNG of so many bytes, in base64.
+fn logo(bytes: usize) -> String {
+    use base64::Engine as _;
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x10\0\0\0\x10\x08\x06".to_vec();
+    png.resize(bytes - 12, 0);
+    png.extend(b"\0\0\0\0IEND\xae\x42\x60\x82");
+    base64::engine::general_purpose::STANDARD.encode(png)
+}
+
+/// A smaller logo needs no room, and one that is removed or deleted makes room.
+#[tokio::test]
+async fn logos_and_labels_count_against_the_bytes_of_their_account() {
+    let app = TestApp::start_with(&["limits.stored_bytes_per_account=3000"]).await;
+    let (api, reason) = (app.api(), "limits.stored_bytes_per_account is 3000");
+    let of = |service: &str| format!("/v2/Services/{service}/Branding");
+    let brand =
+        async |service: &str, logo: String| api.post(&of(service), &[("Logo", &*logo)]).await;
+    let another = api.post("/v2/Services", &[("FriendlyName", "another")]).await.text("sid");
+    brand(&app.service, logo(2_000)).await.expect(200);
+    refused(&brand(&another, logo(1_001)).await, reason);
+    assert_eq!(api.get(&of(&another)).await.expect(200)["logo_url"], serde_json::Value::Null);
+    brand(&another, logo(1_000)).await.expect(200);
+    refused(&make(&api, &app, "person-01").await, reason);
+    brand(&app.service, logo(1_400)).await.expect(200);
+    make(&api, &app, "person-01").await.expect(201);
+    // 88 bytes are left.
+    let branding = format!("{}/Branding", app.entity("person-01"));
+    let long = async |letter: &str| api.post(&branding, &[("Label", &*letter.repeat(64))]).await;
+    refused(&long("é").await, reason);
+    long("e").await.expect(200);
+    app.server().verify.count_stored().await.expect("it is counted");
+    refused(&brand(&another, logo(1_025)).await, reason);
+    brand(&another, logo(1_024)).await.expect(200);
+    api.delete(&format!("/v2/Services/{another}")).await.expect(204);
+    brand(&app.service, logo(2_400)).await.expect(200);
+}
+
 /// The next count includes what other nodes have stored.
 #[tokio::test]
 async fn a_node_counts_what_others_have_stored() {

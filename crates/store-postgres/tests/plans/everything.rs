@@ -12,7 +12,7 @@ use countersign_domain::service::Service;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::sid::{AccountSid, ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid};
 use countersign_domain::summary::{Grain, count};
-use countersign_domain::text::StringMap;
+use countersign_domain::text::{AccountLabel, StringMap};
 use countersign_domain::totp::TotpChange;
 use countersign_domain::totp_code::CodeVerdict;
 use countersign_domain::webhook::{EventType, Webhook};
@@ -310,6 +310,8 @@ async fn use_everything(fixture: &Fixture) {
     store.void_leases(node, now, 10).await.unwrap();
     use_the_console(fixture, account.sid).await;
     count_something(fixture, &service).await;
+    let label = AccountLabel::parse("Ann Smith").ok();
+    store.label_entity(service.sid, &owner.identity, label.as_ref(), now).await.unwrap();
     for table in CountedTable::ALL {
         store.count_stored(table, None, 10).await.unwrap();
     }

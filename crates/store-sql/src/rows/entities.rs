@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::entity::{Entity, Owner};
 use countersign_domain::sid::{AccountSid, EntitySid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_domain::time::Instant;
 
 use crate::cells::{Cells, RowResult, SqlRow};
@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[macro_export]
 macro_rules! entity_columns {
     () => {
-        "e.account_sid, e.service_sid, e.sid, e.identity, e.created_at, e.updated_at"
+        "e.account_sid, e.service_sid, e.sid, e.identity, e.label, e.created_at, e.updated_at"
     };
 }
 
@@ -26,6 +26,7 @@ macro_rules! entity_columns {
 pub fn entity<R: SqlRow>(mut cells: Cells<R>) -> RowResult<Entity> {
     Ok(Entity {
         owner: owner(&mut cells)?,
+        label: cells.parse_if_any(|text| AccountLabel::parse(text).ok())?,
         created_at: cells.map(Instant::from_micros)?,
         updated_at: cells.map(Instant::from_micros)?,
     })

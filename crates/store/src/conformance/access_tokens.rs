@@ -1,7 +1,7 @@
 //! Access tokens. The rule that each is used once is one of enrolment, see [`super::factors`].
 
 use countersign_domain::access_token::AccessToken;
-use countersign_domain::text::FriendlyName;
+use countersign_domain::text::{AccountLabel, FriendlyName};
 
 use super::fixture::Fixture;
 use crate::seam::{Enrolled, Inserted};
@@ -12,6 +12,7 @@ pub async fn an_access_token_reads_back_as_it_was_stored(fixture: &Fixture) {
     let plain = fixture.make.access_token(&service, &fixture.make.identity());
     let named = AccessToken {
         factor_friendly_name: FriendlyName::parse("Ann's phone").ok(),
+        account_label: AccountLabel::parse("Ann Smith, Söhne & Co.").ok(),
         ttl: 300,
         ..fixture.make.access_token(&service, &fixture.make.identity())
     };

@@ -3,13 +3,14 @@
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{InitialState, Lease};
+use countersign_domain::entity::Entity;
 use countersign_domain::factor::{AnyFactor, Factor, FactorChange};
 use countersign_domain::service::Service;
-use countersign_domain::text::{Identity, StringMap};
+use countersign_domain::text::{AccountLabel, Identity, StringMap};
 
 use super::fixture::{Fixture, walks, walks_past_a_deleted_one};
 use crate::page::PageQuery;
-use crate::seam::{Answer, ChallengeFilter, Inserted, Notified, Opened, Recorded};
+use crate::seam::{Answer, ChallengeFilter, Enrolled, Inserted, Notified, Opened, Recorded};
 
 /// It is found by its identity.
 pub async fn an_entity_reads_back_as_it_was_stored(fixture: &Fixture) {
@@ -22,6 +23,48 @@ pub async fn an_entity_reads_back_as_it_was_stored(fixture: &Fixture) {
     let elsewhere = fixture.service().await;
     assert_eq!(store.entity(elsewhere.sid, &identity).await, Ok(None));
     assert_eq!(store.entity(service.sid, &fixture.make.identity()).await, Ok(None));
+}
+
+/// The label is that of the newest token that has one, or of the application's last change.
+pub async fn an_entity_has_the_label_of_its_token_or_of_its_application(fixture: &Fixture) {
+    let service = fixture.service().await;
+    let (store, identity) = (&fixture.store, fixture.make.identity());
+    let label = |text: &str| AccountLabel::parse(text).ok();
+    let at = fixture.now();
+    assert_eq!(store.label_entity(service.sid, &identity, None, at).await, Ok(false));
+    for (of_token, expected) in [
+        (label("Ann"), label("Ann")),
+        (None, label("Ann")),
+        (label("Ann Smith"), label("Ann Smith")),
+    ] {
+        fixture.pass(1);
+        let made = fixture.make.access_token(&service, &identity);
+        let token = AccessToken { account_label: of_token, ..made };
+        assert_eq!(store.create_access_token(&token).await, Ok(Inserted::Done));
+        let factor = fixture.make.factor(&fixture.make.entity(&service, &identity).owner);
+        assert!(matches!(fixture.enrol(&factor, Some(token.sid)).await, Enrolled::Done(_)));
+        let entity = store.entity(service.sid, &identity).await.unwrap().unwrap();
+        assert_eq!(entity.label, expected);
+        // A token that is refused labels nothing.
+        let again = fixture.make.factor(&fixture.make.entity(&service, &identity).owner);
+        assert_eq!(fixture.enrol(&again, Some(token.sid)).await, Enrolled::TokenSpent);
+    }
+    fixture.pass(1);
+    let before = store.entity(service.sid, &identity).await.unwrap().unwrap();
+    for changed in [label("Dr. Ann Smith"), None] {
+        fixture.pass(1);
+        let at = fixture.now();
+        assert_eq!(
+            store.label_entity(service.sid, &identity, changed.as_ref(), at).await,
+            Ok(true)
+        );
+        let expected = Entity { label: changed, updated_at: at, ..before.clone() };
+        assert_eq!(store.entity(service.sid, &identity).await, Ok(Some(expected)));
+    }
+    let elsewhere = fixture.service().await;
+    assert_eq!(store.label_entity(elsewhere.sid, &identity, None, at).await, Ok(false));
+    assert_eq!(store.delete_service(service.sid, fixture.now()).await, Ok(true));
+    assert_eq!(store.label_entity(service.sid, &identity, None, at).await, Ok(false));
 }
 
 /// Another service, or other letter case, makes another entity.

@@ -72,6 +72,7 @@ macro_rules! conformance {
             }
             entities {
                 an_entity_reads_back_as_it_was_stored
+                an_entity_has_the_label_of_its_token_or_of_its_application
                 an_identity_is_unique_in_its_service
                 an_entity_needs_its_service
                 entities_are_listed_page_by_page
@@ -350,6 +351,7 @@ macro_rules! conformance {
             }
             usage {
                 usage_is_counted_by_account
+                logos_and_labels_count_with_their_bytes
                 a_count_reads_every_row_once
             }
         }

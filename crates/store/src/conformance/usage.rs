@@ -3,12 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use countersign_domain::challenge::Field;
+use countersign_domain::service::Service;
 use countersign_domain::sid::AccountSid;
-use countersign_domain::text::StringMap;
+use countersign_domain::text::{AccountLabel, StringMap};
 use countersign_domain::usage::Usage;
 
 use super::fixture::Fixture;
-use crate::seam::{CountedTable, Inserted, Opened};
+use crate::seam::{CountedTable, Inserted, LogoChange, Opened, Updated};
 
 /// Counts everything, that many rows at a time.
 async fn count(fixture: &Fixture, most: usize) -> HashMap<AccountSid, Usage> {
@@ -59,6 +60,26 @@ pub async fn usage_is_counted_by_account(fixture: &Fixture) {
     assert_eq!(fixture.store.delete_entity(service.sid, &identity, fixture.now()).await, Ok(true));
     let counted = count(fixture, 1_000).await;
     assert_eq!(counted[&service.account].entities, 0, "other rows count until they are cleaned");
+}
+
+/// A service itself is not counted.
+pub async fn logos_and_labels_count_with_their_bytes(fixture: &Fixture) {
+    let was = fixture.service().await;
+    let entity = fixture.make.entity(&was, &fixture.make.identity());
+    let store = &fixture.store;
+    assert_eq!(store.create_entity(&entity).await, Ok(Inserted::Done));
+    assert_eq!(count(fixture, 1_000).await[&was.account], Usage::ENTITY);
+    let label = AccountLabel::parse("Ann Söhne").ok();
+    let identity = &entity.owner.identity;
+    let labelled = store.label_entity(was.sid, identity, label.as_ref(), fixture.now()).await;
+    assert_eq!(labelled, Ok(true));
+    fixture.pass(1);
+    let now = Service { updated_at: fixture.now(), ..was.clone() };
+    let logo = LogoChange::Replace(Some(vec![1; 5_000]));
+    assert_eq!(store.update_service(&now, logo, was.updated_at).await, Ok(Updated::Done));
+    let expected = Usage { bytes: Usage::ENTITY.bytes + 10 + 5_000, ..Usage::ENTITY };
+    assert_eq!(count(fixture, 1).await[&was.account], expected);
+    assert_eq!(Usage::of_label(label.as_ref()).bytes, 10);
 }
 
 /// For every number of rows at a time.

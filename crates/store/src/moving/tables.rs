@@ -105,6 +105,7 @@ pub static TABLES: [Table; 27] = [
             text("identity"),
             text("factor_type"),
             text("factor_friendly_name"),
+            text("account_label"),
             number("ttl"),
             number("created_at"),
             number("expires_at"),
@@ -121,6 +122,7 @@ pub static TABLES: [Table; 27] = [
             number("updated_at"),
             number("day_began_at"),
             number("day_factors"),
+            text("label"),
         ],
     },
     Table {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::entity::Entity;
 use countersign_domain::sid::{EntitySid, ServiceSid};
-use countersign_domain::text::Identity;
+use countersign_domain::text::{AccountLabel, Identity};
 use countersign_domain::time::Instant;
 
 use super::writes::Inserted;
@@ -24,6 +24,14 @@ pub trait Entities {
         service: ServiceSid,
         page: PageQuery<EntitySid>,
     ) -> StoreResult<Page<Entity>>;
+    /// Sets the label of an entity, or removes it. Returns whether the entity exists.
+    async fn label_entity(
+        &self,
+        service: ServiceSid,
+        identity: &Identity,
+        label: Option<&AccountLabel>,
+        at: Instant,
+    ) -> StoreResult<bool>;
     /// Deletes an entity. Returns whether it existed. Everything below it is unreachable at once, and its identity can be
     /// used again at once.
     async fn delete_entity(

@@ -18,17 +18,21 @@ pub enum CountedTable {
     TotpFactors,
     /// Challenges of either type.
     Challenges,
+    /// Services with a logo.
+    Services,
 }
 
 impl CountedTable {
     /// All counted tables.
-    pub const ALL: [Self; 4] = [Self::Entities, Self::Factors, Self::TotpFactors, Self::Challenges];
+    pub const ALL: [Self; 5] =
+        [Self::Entities, Self::Factors, Self::TotpFactors, Self::Challenges, Self::Services];
 
-    /// The usage of a row whose texts have `texts` bytes.
+    /// The usage of a row whose texts, or whose logo, have `texts` bytes.
     pub const fn usage(self, texts: i64) -> Usage {
         match self {
-            Self::Entities => Usage::ENTITY,
+            Self::Entities => Usage { bytes: Usage::ENTITY.bytes + texts, ..Usage::ENTITY },
             Self::Factors | Self::TotpFactors | Self::Challenges => Usage::record(texts),
+            Self::Services => Usage { entities: 0, bytes: texts },
         }
     }
 }

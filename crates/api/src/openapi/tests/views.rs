@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::document;
 
 /// The snapshots of views below `src`, with their schemas.
-const VIEWS: [(&str, &str); 27] = [
+const VIEWS: [(&str, &str); 28] = [
     ("v1/credentials/looks_as_documented", "notify.v1.credential"),
     ("v2/access_tokens/looks_as_documented", "verify.v2.service.access_token"),
     ("v2/branding/everything", "service_branding"),
@@ -30,6 +30,7 @@ const VIEWS: [(&str, &str); 27] = [
     ("v2/notification_view/new", "verify.v2.service.entity.challenge.notification"),
     ("v2/presence/code", "presence_code"),
     ("v2/presence/number", "presence_number"),
+    ("v2/entity_branding/labelled", "entity_branding"),
     ("v2/protection/open", "entity_protection"),
     ("v2/protection/paused", "entity_protection"),
     ("v2/services/looks_as_documented", "verify.v2.service"),

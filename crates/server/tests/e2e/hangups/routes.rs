@@ -125,6 +125,8 @@ pub(super) async fn all(app: &TestApp) -> Vec<Route> {
     let carol = app.entity("carol-0001");
     let protection = format!("{carol}/Protection");
     add("POST", &protection, "Paused=true", &protection, "application");
+    let label = format!("{carol}/Branding");
+    add("POST", &label, "Label=Carola", &label, "Carola");
     add("DELETE", &carol, "", &carol, GONE);
     for route in &mut routes {
         route.by_device = route.path == answered;

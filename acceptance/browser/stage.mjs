@@ -107,7 +107,7 @@ export function notifications(page, scope, count) {
     const began = performance.now();
     for (;;) {
       const registration = await navigator.serviceWorker.getRegistration(scope);
-      const shown = await navigator.locks.request("countersign notifications", () => registration.getNotifications());
+      const shown = await navigator.locks.request("notifications", () => registration.getNotifications());
       if (shown.length === count)
         return shown.map(({ title, body, tag, data, silent, requireInteraction }) => ({
           title,

@@ -68,7 +68,7 @@ const OVER = ["approved", "denied", "elsewhere", "expired", "withdrawn", "remove
  * Runs `act` while no other page or worker shows or lists notifications: Chromium loses one that appears while it lists them.
  */
 function alone(act) {
-  return navigator.locks.request("countersign notifications", act);
+  return navigator.locks.request("notifications", act);
 }
 
 function display(registration, title, options) {

@@ -11,7 +11,7 @@ const COMPLETED = 20;
 /** The open database, or its opening. */
 let opening;
 
-/** Opens the database, once. What failed or was closed is forgotten, and the next call opens it again. */
+/** Opens the database, once. After a failure or its end the next call opens it again. */
 function database() {
   opening ??= open().catch((error) => {
     opening = undefined;

@@ -3,18 +3,26 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use countersign_domain::sequence::Sequence;
 use countersign_domain::world::Entropy;
 
 /// Equal seeds give equal bytes (SplitMix64). Clones continue one sequence.
 #[derive(Debug, Clone)]
 pub struct SeededEntropy {
     state: Arc<AtomicU64>,
+    sequence: Option<Arc<Sequence>>,
 }
 
 impl SeededEntropy {
     /// The sequence of `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(AtomicU64::new(seed)) }
+        Self { state: Arc::new(AtomicU64::new(seed)), sequence: None }
+    }
+
+    /// The same, with SIDs that grow within a millisecond, as those of a server do.
+    #[must_use]
+    pub fn ordered(self) -> Self {
+        Self { sequence: Some(Arc::default()), ..self }
     }
 
     /// The next number.
@@ -32,6 +40,10 @@ impl Entropy for SeededEntropy {
         for chunk in bytes.chunks_mut(8) {
             chunk.copy_from_slice(&self.next().to_le_bytes()[..chunk.len()]);
         }
+    }
+
+    fn sequence(&self) -> Option<&Sequence> {
+        self.sequence.as_deref()
     }
 }
 

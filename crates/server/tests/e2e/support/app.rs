@@ -48,7 +48,8 @@ impl TestApp {
     /// A server whose own clock may be wrong about the time that `clock` shows.
     pub async fn start_by(clock: ManualClock, own: Arc<dyn Clock>, settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let world = World { clock: own, entropy: Arc::new(SeededEntropy::new(20_260_101)) };
+        let world =
+            World { clock: own, entropy: Arc::new(SeededEntropy::new(20_260_101).ordered()) };
         let mut config = configure(folder.path(), settings);
         let database = on_postgres().then(TestDatabase::new);
         config.database.url = database.as_ref().map(|database| database.url().into());

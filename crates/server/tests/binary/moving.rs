@@ -11,6 +11,7 @@ use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::settled::DeliveryEvent;
 use countersign_domain::sid::ChallengeGroupSid;
+use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::summary::{CountedPlatform, Grain, Measure, SummaryKey};
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
@@ -168,10 +169,9 @@ async fn furnish(store: SqliteStore) {
     let answered = rows.challenge(&factor).await;
     let lease = rows.leased(&answered).await;
     assert!(rows.settle(&lease, rows.delivered()).await);
-    store
-        .answer_challenge(Answer::new(answered.sid, Verdict::Approved, rows.now()))
-        .await
-        .expect("recorded");
+    let signed = Some(SignedAnswer { jws: "a.b.c".to_owned(), key: factor.key });
+    let answer = Answer::new(answered.sid, Verdict::Approved, rows.now());
+    store.answer_challenge(Answer { signed, ..answer }).await.expect("recorded");
     for call in rows.lease_calls().await {
         let taken = AfterCall::Taken { status: 200 };
         assert_eq!(store.settle_call(&call, taken, "".into(), rows.now()).await, Ok(true));

@@ -13,6 +13,7 @@ pub mod fuzzing;
 mod headers;
 mod held;
 mod host;
+mod log;
 pub mod openapi;
 mod ops;
 mod paging;
@@ -34,6 +35,7 @@ mod v1;
 mod v2;
 
 pub use countersign_web::body::BodyLimits;
+pub use log::{LOG_PATH, log_router};
 pub use ops::{Render, ops_router};
 pub use router::router;
 pub use socket::KeepsOpen;

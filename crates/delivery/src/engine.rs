@@ -1,6 +1,7 @@
 //! Starts the duties, and stops them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver};
@@ -9,7 +10,9 @@ use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_providers::Providers;
 use countersign_providers::webhook::WebhookCaller;
-use countersign_store::seam::{Calls, Deliveries, Summaries, Upkeep};
+use countersign_providers::witness::Witness;
+use countersign_store::seam::{Calls, Deliveries, Summaries, Transparency, Upkeep};
+use countersign_tlog::LogKey;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -20,10 +23,12 @@ use crate::beside::StreamOffers;
 use crate::caller::{CallContext, Caller};
 use crate::capacity::Capacity;
 use crate::cleaner::Cleaner;
+use crate::cosigners::Cosigners;
 use crate::dispatcher::Dispatcher;
 use crate::duty::DutyRunner;
 use crate::expirer::Expirer;
 use crate::follow_up::FollowUp;
+use crate::integrator::Integrator;
 use crate::limits::AttemptLimits;
 use crate::options::EngineOptions;
 use crate::poller::Poller;
@@ -51,6 +56,8 @@ pub struct EngineParts {
     pub upkeep: Arc<dyn Upkeep + Send + Sync>,
     /// The same database: its summaries.
     pub summaries: Arc<dyn Summaries + Send + Sync>,
+    /// The transparency log, if there is one.
+    pub log: Option<LogParts>,
     /// Tells which devices are present.
     pub bus: Arc<dyn Bus>,
     /// The ways to reach a device.
@@ -67,6 +74,18 @@ pub struct EngineParts {
     pub node: NodeId,
     /// Limits and intervals.
     pub options: EngineOptions,
+}
+
+/// What the transparency log needs.
+pub struct LogParts {
+    /// The database.
+    pub store: Arc<dyn Transparency + Send + Sync>,
+    /// The key that signs checkpoints.
+    pub key: Arc<LogKey>,
+    /// Those who cosign them.
+    pub witnesses: Vec<Arc<dyn Witness>>,
+    /// How long entries are kept; `None`: for ever.
+    pub kept: Option<Duration>,
 }
 
 /// The running engine. Dropping it ends all tasks at once, as a crash would; [`Engine::stop`] ends it in order.
@@ -154,6 +173,16 @@ impl Engine {
             handover: handover.clone(),
             interval: options.backlog_interval,
         }));
+        if let Some(log) = &parts.log {
+            self.begin(runner.clone().run(Integrator {
+                store: Arc::clone(&log.store),
+                key: Arc::clone(&log.key),
+                cosigners: Cosigners::new(log.witnesses.clone()),
+                kept: log.kept,
+                timing: common.timing.clone(),
+                interval: options.log_interval,
+            }));
+        }
         if options.is_only_process {
             self.begin(runner.run(Voider {
                 deliveries: Arc::clone(deliveries),

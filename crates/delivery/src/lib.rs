@@ -9,6 +9,7 @@
 //! | caller | `caller.rs` | calls webhooks |
 //! | settler | `settler.rs` | commits the results of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
+//! | integrator | `integrator.rs` | makes entries of the transparency log, and its checkpoints |
 //! | summarizer | `summarizer.rs` | counts challenges and pushes for the operator's pages |
 //! | backlog | `backlog.rs` | counts queued webhook calls, and gives up those above the limits |
 //!
@@ -27,12 +28,14 @@ mod call_permits;
 mod caller;
 mod capacity;
 mod cleaner;
+mod cosigners;
 mod deadline;
 mod dispatcher;
 mod duty;
 mod engine;
 mod expirer;
 mod follow_up;
+mod integrator;
 mod limits;
 mod metrics;
 pub mod options;
@@ -51,6 +54,6 @@ mod summarizer;
 mod tasks;
 mod timing;
 
-pub use engine::{Engine, EngineParts};
+pub use engine::{Engine, EngineParts, LogParts};
 pub use options::EngineOptions;
 pub use signals::{Counts, Signals};

@@ -67,6 +67,16 @@ pub(crate) fn swept(duty: &'static str, rows: usize) {
     counter!("countersign_duty_rows_total", "duty" => duty).increment(rows as u64);
 }
 
+/// Sets the number of entries in the transparency log.
+pub(crate) fn log_size(entries: u64) {
+    gauge!("countersign_log_entries").set(to_f64(entries));
+}
+
+/// Counts a request to a witness. `outcome`: `cosigned`, `failed` or `refused`.
+pub(crate) fn cosigned(outcome: &'static str) {
+    counter!("countersign_log_cosignatures_total", "outcome" => outcome).increment(1);
+}
+
 pub(crate) fn failed(duty: &'static str) {
     counter!("countersign_duty_errors_total", "duty" => duty).increment(1);
 }

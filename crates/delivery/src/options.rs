@@ -41,6 +41,8 @@ pub struct EngineOptions {
     pub clean_interval: Duration,
     /// How often to count challenges and pushes. Default 5 s.
     pub summary_interval: Duration,
+    /// The shortest time between two checkpoints of the transparency log. Default 1 s.
+    pub log_interval: Duration,
     /// Rows that one command of a background duty touches at most. Default 500.
     pub batch_max: usize,
     /// How long rows are kept. Default: challenges for 30 days.
@@ -66,6 +68,7 @@ impl Default for EngineOptions {
             call_queue: QueueLimits::default(),
             clean_interval: Duration::from_secs(60),
             summary_interval: Duration::from_secs(5),
+            log_interval: Duration::from_secs(1),
             batch_max: 500,
             retention: Retention { challenges: Duration::from_secs(30 * 24 * 60 * 60) },
             is_only_process: false,

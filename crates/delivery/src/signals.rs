@@ -51,6 +51,10 @@ pub struct Counts {
     pub cleaner_sweeps: u64,
     /// Sweeps of the summarizer that left nothing.
     pub summarizer_sweeps: u64,
+    /// Facts that the integrator read.
+    pub integrated: u64,
+    /// Sweeps of the integrator that left nothing: the checkpoint holds everything before.
+    pub integrator_sweeps: u64,
 }
 
 /// The counts of one engine.

@@ -28,6 +28,10 @@ impl Timing {
         &*self.clock
     }
 
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
     /// The time of day.
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()

@@ -27,6 +27,7 @@ pub mod device_token;
 pub mod ending;
 pub mod entity;
 pub mod event;
+pub mod fact;
 pub mod factor;
 mod factor_status;
 mod factor_type;

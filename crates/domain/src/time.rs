@@ -90,6 +90,11 @@ impl Instant {
         format!("{:.3}", self.timestamp())
     }
 
+    /// The form in the transparency log, with microseconds: `2023-11-14T22:13:20.512000Z`.
+    pub fn to_micros_string(self) -> String {
+        format!("{:.6}", self.timestamp())
+    }
+
     fn timestamp(self) -> Timestamp {
         Timestamp::from_microsecond(self.0)
             .unwrap_or_else(|_| unreachable!("instants are within the range of jiff"))

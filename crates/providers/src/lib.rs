@@ -28,6 +28,7 @@ mod pem;
 mod reasons;
 pub mod webhook;
 mod webpush;
+pub mod witness;
 
 #[cfg(test)]
 mod fixtures;

@@ -138,6 +138,12 @@ impl Outgoing {
             .map_err(|_| UNUSABLE_TLS)
     }
 
+    /// A client for a host that the operator named in the settings.
+    pub(crate) fn operators_client(&self, timeout: Duration) -> Result<Client, Invalid> {
+        let builder = self.client_builder()?.no_proxy().dns_resolver(self.resolver.clone());
+        builder.connect_timeout(timeout).timeout(timeout).build().map_err(|_| UNUSABLE_TLS)
+    }
+
     /// A client builder with the root certificates, which follows no redirects.
     pub(crate) fn client_builder(&self) -> Result<ClientBuilder, Invalid> {
         const FORM: Invalid = Invalid::because("a root certificate must be PEM");

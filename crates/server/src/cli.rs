@@ -1,6 +1,7 @@
 //! The command line and its help.
 
 mod accounts;
+mod audit;
 mod backup;
 mod check;
 mod config;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::accounts::Accounts;
+pub use self::audit::{AuditCommand, CheckConsistency, Checks, ListEntries, VerifyEntry};
 pub use self::backup::{Backup, Restore};
 pub use self::check::{Check, Doctor, Results};
 pub use self::config::ConfigCommand;
@@ -89,6 +91,9 @@ pub enum Command {
     /// Print the proof of an answer, or check one without a server
     #[command(subcommand)]
     Proof(ProofCommand),
+    /// List, export and prove entries of the transparency log, or check proofs and copies without a server
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Create a link that enrols a person's browser as a device, as text and as a QR code; works beside a running
     /// server
     EnrolLink(EnrolLink),

@@ -19,6 +19,7 @@ pub mod secret_file;
 pub mod signals;
 mod surroundings;
 pub mod telemetry;
+mod transparency;
 mod urls;
 pub mod version;
 pub mod wiring;

@@ -26,6 +26,7 @@ use crate::geo::GeoDatabase;
 use crate::listener::Listener;
 use crate::push::PushContext;
 use crate::surroundings::ServerSurroundings;
+use crate::transparency;
 use crate::urls::public_url;
 use crate::world::World;
 
@@ -87,6 +88,7 @@ impl Server {
         let (to_store, to_bus) = (Arc::clone(&store), Arc::clone(&bus));
         let verify =
             Box::pin(use_cases(config, world, to_store, key, to_bus, handover.clone())).await?;
+        let log = Box::pin(transparency::begin(config, &verify, &public_url)).await?;
         prepare(&verify).await?;
         let verify = Arc::new(match &geo {
             Some(geo) => verify.with_places(Arc::clone(geo) as Arc<dyn Places>),
@@ -101,7 +103,7 @@ impl Server {
         let vitals = Arc::new(Vitals::new(Arc::clone(&verify), surroundings, operators));
         let looking = tokio::spawn(Arc::clone(&vitals).keep_looking(tasks.shutdown.clone()));
         let parts = Parts { config, world, bus, handover, verify, push, providers, vitals, tasks };
-        let engine = parts.engine(store, inbox)?;
+        let engine = parts.engine(store, inbox, log)?;
         let state = parts.api_state(&public_url)?;
         let console = parts.console(&public_url, admin_address)?;
         let radius = sockets.radius.take();

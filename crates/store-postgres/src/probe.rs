@@ -18,7 +18,8 @@ const LOCK_TABLES: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accou
                            ONLY factors, ONLY totp_factors, ONLY challenges, ONLY challenge_groups, ONLY notifications, ONLY deliveries, \
                            ONLY access_tokens, ONLY webhooks, ONLY integrations, ONLY webhook_calls, ONLY calls_taken, ONLY signed_answers, ONLY protections, ONLY sessions_ended, \
                            ONLY credentials, ONLY provider_tokens, ONLY operators, ONLY operator_links, ONLY console_sessions, \
-                           ONLY audit_entries, ONLY removals, ONLY summaries, ONLY summary_cursors IN ROW EXCLUSIVE MODE";
+                           ONLY audit_entries, ONLY removals, ONLY summaries, ONLY summary_cursors, ONLY tlog_state, \
+                           ONLY tlog_facts, ONLY tlog_entries, ONLY tlog_tiles, ONLY tlog_watches IN ROW EXCLUSIVE MODE";
 const READ_ONLY: &str =
     "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean AS read_only";
 const PULSE: &str = "UPDATE installation SET pulse = pulse + 1 WHERE id = 1";

@@ -56,6 +56,10 @@ const ENTITY_FACTORS: &str = delete!("factors", "entity_sid = $1", "$2");
 const ENTITY_TOTP_FACTORS: &str = delete!("totp_factors", "entity_sid = $1", "$2");
 const ENTITY_GROUPS: &str = delete!("challenge_groups", "entity_sid = $1", "$2");
 const ENTITY_PROTECTION: &str = delete!("protections", "entity_sid = $1", "$2");
+/// What entries about a deleted person commit to. The commitments stay.
+const ENTITY_OPENINGS: &str = "UPDATE tlog_entries SET salt = NULL, opening = NULL, entity_sid = NULL WHERE number = ANY (ARRAY(\
+                               SELECT number FROM tlog_entries WHERE entity_sid = $1 AND salt IS NOT NULL LIMIT $2 \
+                               FOR UPDATE SKIP LOCKED))";
 /// Locked until the end of the transaction, so that nothing is added below them.
 const ENTITY_CHALLENGES: &str =
     "SELECT sid FROM challenges WHERE entity_sid = $1 ORDER BY sid LIMIT $2 FOR UPDATE";
@@ -130,6 +134,7 @@ impl Cleanup<'_> {
         self.remove(ENTITY_TOTP_FACTORS, params![sid, self.bound()]).await?;
         self.remove(ENTITY_PROTECTION, params![sid, self.bound()]).await?;
         self.remove(ENTITY_GROUPS, params![sid, self.bound()]).await?;
+        self.remove(ENTITY_OPENINGS, params![sid, self.bound()]).await?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()]).await?;
         self.challenges(challenges).await
     }

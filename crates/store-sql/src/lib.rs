@@ -3,6 +3,7 @@
 
 pub mod backlog;
 pub mod cells;
+pub mod facts;
 pub mod migrations;
 pub mod paging;
 pub mod rows;

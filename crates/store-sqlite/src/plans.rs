@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 41] = [
+const ALL: [(&str, &[(&str, &str)]); 42] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -47,6 +47,7 @@ const ALL: [(&str, &[(&str, &str)]); 41] = [
     ("test_write", crate::test_write::STATEMENTS),
     ("timeline", crate::timeline::STATEMENTS),
     ("totp_factors", crate::totp_factors::STATEMENTS),
+    ("transparency", crate::transparency::STATEMENTS),
     ("upkeep", crate::upkeep::STATEMENTS),
     ("usage", crate::usage::STATEMENTS),
     ("webhooks", crate::webhooks::STATEMENTS),

@@ -18,7 +18,7 @@ use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
 use crate::store::SqliteStore;
 use crate::test_write::TestWrite;
-use crate::{audit_trail, calls, entities, sessions, summaries};
+use crate::{audit_trail, calls, entities, sessions, summaries, transparency};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -104,6 +104,7 @@ impl Cleanup<'_> {
             self.remove(ENTITY_PROTECTION, [sid])?;
         }
         self.remove(ENTITY_GROUPS, params![sid, self.bound()])?;
+        self.remove(transparency::ERASE, params![sid, self.bound()])?;
         let challenges = self.sids(ENTITY_CHALLENGES, params![sid, self.bound()])?;
         self.challenges(&challenges)
     }

@@ -12,6 +12,7 @@ pub mod moving;
 pub mod page;
 pub mod schema;
 pub mod seam;
+pub mod tree;
 pub mod wait_budget;
 
 pub use error::{StoreError, StoreResult};

@@ -58,6 +58,7 @@ pub mod tally;
 pub mod timeline;
 mod totp_challenges;
 pub mod totp_factors;
+pub mod transparency;
 mod verify;
 pub mod vitals;
 pub mod waiting;

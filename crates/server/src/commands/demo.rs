@@ -105,7 +105,10 @@ async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))
     let store = Database::open(config).await?.store();
     let key = MasterKey::new(random(&*world.entropy));
     let server =
-        Server::start(config, &world, store, &key, Arc::new(String::new), async |_| Ok(())).await?;
+        Box::pin(Server::start(config, &world, store, &key, Arc::new(String::new), async |_| {
+            Ok(())
+        }))
+        .await?;
     match server.verify.first_account(None).await? {
         FirstAccount::Created { account, token } => Ok((server, (account, token))),
         FirstAccount::Exists { .. } => bail!("a fresh database has an account already"),

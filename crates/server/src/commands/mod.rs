@@ -4,6 +4,7 @@
 
 mod accounts;
 mod arrivals;
+mod audit;
 mod backup;
 mod beside;
 mod challenges;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 
 use self::load::load;
-use crate::cli::{Cli, Command, Common, ProofCommand};
+use crate::cli::{AuditCommand, Cli, Command, Common, ProofCommand};
 use crate::config::Config;
 use crate::telemetry;
 
@@ -117,6 +118,10 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             beside(&common, async |config| Box::pin(proof::show(config, challenge)).await.map(done))
         }
         Command::Proof(ProofCommand::Verify(flags)) => proof::verify(&flags),
+        Command::Audit(AuditCommand::Check(command)) => audit::check(&command).map(done),
+        Command::Audit(command) => {
+            beside(&common, async |config| Box::pin(audit::run(config, command)).await.map(done))
+        }
         Command::EnrolLink(flags) => {
             beside(&common, async |config| Box::pin(enrol_link::run(config, flags)).await.map(done))
         }

@@ -73,7 +73,8 @@ pub(super) async fn run(
         }
         first_account(&config, verify, requested).await
     };
-    let server = Server::start(&config, &world, store, &key.key, metrics, prepare).await?;
+    let starting = Server::start(&config, &world, store, &key.key, metrics, prepare);
+    let server = Box::pin(starting).await?;
     tracing::info!(version = VERSION, address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
     tell_pages(&config, &server);
     if let Some(address) = server.admin_address {

@@ -22,6 +22,7 @@ mod reference;
 mod settings;
 mod shown;
 mod sources;
+mod transparency;
 mod values;
 
 #[cfg(test)]
@@ -41,3 +42,4 @@ pub use radius::RadiusSection;
 pub use reference::example;
 pub use settings::Config;
 pub use sources::{Flag, Sources};
+pub use transparency::TransparencySection;

@@ -17,6 +17,7 @@ use super::log::{LogSection, TracesSection};
 use super::origin::Origins;
 use super::outgoing::OutgoingSection;
 use super::radius::RadiusSection;
+use super::transparency::TransparencySection;
 
 /// All settings. Every key has a default.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -52,6 +53,8 @@ pub struct Config {
     pub radius: RadiusSection,
     /// How long rows are kept.
     pub retention: RetentionSection,
+    /// The transparency log.
+    pub transparency: TransparencySection,
     /// The log.
     pub log: LogSection,
     /// The traces.
@@ -82,6 +85,7 @@ impl Default for Config {
             geo: GeoSection::default(),
             radius: RadiusSection::default(),
             retention: RetentionSection::default(),
+            transparency: TransparencySection::default(),
             log: LogSection::default(),
             traces: TracesSection::default(),
             origins: Origins::default(),
@@ -122,6 +126,7 @@ impl Config {
         self.delivery.check()?;
         self.outgoing.check()?;
         self.retention.check()?;
+        self.transparency.check()?;
         self.traces.check()?;
         check_quotas(&self.limits)?;
         check_prompts(&self.limits)

@@ -44,7 +44,8 @@ const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.
 const PLATFORMS: &[&str] = &["apn", "fcm", "webpush", "stream", "none"];
 const OUTCOMES: &[&str] =
     &["accepted", "acknowledged", "unacknowledged", "offline", "gone", "later", "refused"];
-const DUTIES: &[&str] = &["backlog", "rescuer", "voider", "cleaner", "expirer", "summarizer"];
+const DUTIES: &[&str] =
+    &["backlog", "rescuer", "voider", "cleaner", "expirer", "summarizer", "integrator"];
 const CLASSES: &[&str] = &["1xx", "2xx", "3xx", "4xx", "5xx"];
 const QUESTIONS: &[&str] =
     &["offer", "is_there", "give_up", "held", "dismiss", "has_in_hand", "answered_elsewhere"];
@@ -146,6 +147,11 @@ catalogue! {
         "Rows that a background duty has processed.";
     "countersign_duty_errors_total" Counter true ["duty" in DUTIES]
         "Rounds of a background duty that failed and were retried.";
+    "countersign_log_entries" Gauge true
+        "Entries in the transparency log, as this server last saw it grow.";
+    "countersign_log_cosignatures_total" Counter true
+        ["outcome" in &["cosigned", "failed", "refused"]]
+        "Requests to witnesses for a cosignature of the transparency log.";
     "countersign_store_commit_seconds" Histogram(FAST) true
         "SQLite: how long commits took, fsync included.";
     "countersign_store_stall_seconds" Histogram(FAST) true

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use axum::Router;
 use countersign_api::socket::admission::{Admission, Bounds};
 use countersign_api::socket::{OpenSockets, SocketContext, watch_revocations};
-use countersign_api::{ApiOptions, ApiState, PublicUrl, Render};
+use countersign_api::{ApiOptions, ApiState, PublicUrl, Render, log_router};
 use countersign_bus::handover::Inbox;
 use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
@@ -18,6 +18,7 @@ use countersign_doors::radius::{self, RadiusDoor};
 use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
+use countersign_tlog::LogKey;
 use countersign_verify::Verify;
 use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::vitals::Vitals;
@@ -29,6 +30,7 @@ use crate::config::{Config, ConsoleListener};
 use crate::listener::{self, Certificate, Listener};
 use crate::push::PushContext;
 use crate::telemetry::spans;
+use crate::transparency;
 use crate::urls;
 use crate::world::World;
 
@@ -78,12 +80,21 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    pub(super) fn engine(&self, store: Arc<dyn Store>, inbox: Inbox) -> anyhow::Result<Engine> {
+    pub(super) fn engine(
+        &self,
+        store: Arc<dyn Store>,
+        inbox: Inbox,
+        log: Option<Arc<LogKey>>,
+    ) -> anyhow::Result<Engine> {
+        let log = log.map(|key| {
+            transparency::parts(self.config, Arc::clone(&store), key, &self.push.outgoing)
+        });
         let parts = EngineParts {
             deliveries: Arc::clone(&store) as _,
             calls: Arc::clone(&store) as _,
             summaries: Arc::clone(&store) as _,
             upkeep: store,
+            log: log.transpose()?,
             bus: Arc::clone(&self.bus),
             providers: Arc::clone(&self.providers),
             webhooks: Arc::new(self.push.webhooks(self.world)?),
@@ -197,6 +208,7 @@ impl Parts<'_> {
         let reference = countersign_reference::router(&description, has_console);
         let main_pages = countersign_authenticator::router()
             .merge(reference)
+            .merge(log_router(&self.verify))
             .merge(duo::router(&self.duo_door(state.public_url.as_str())))
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);

@@ -3,6 +3,7 @@
 
 mod absent;
 mod admin;
+mod audit;
 mod backup;
 mod clocks;
 mod commands;

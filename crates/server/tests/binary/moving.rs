@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::challenge::{Challenge, Verdict};
+use countersign_domain::fact::Fact;
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::provider_token::ProviderToken;
@@ -18,7 +19,9 @@ use countersign_domain::webhook_call::AfterCall;
 use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};
-use countersign_store::seam::{Answer, GroupOpened, Opening, SummaryCursor, SummaryStep};
+use countersign_store::seam::{
+    Answer, GroupOpened, LogBeginning, LogStep, Opening, SummaryCursor, SummaryStep,
+};
 use countersign_store_postgres::PostgresStore;
 use countersign_store_sqlite::SqliteStore;
 use countersign_testkit::postgres::TestDatabase;
@@ -115,6 +118,27 @@ async fn put_an_ended_session(store: &SqliteStore) {
     store.put_rows(table, vec![row]).await.expect("stored");
 }
 
+/// A log with entries, a tile, a watch, and a fact that is none yet.
+async fn begin_log(rows: &Rows, factor: &Factor) {
+    let store = &rows.store;
+    let beginning =
+        LogBeginning { origin: "log.example/log".to_owned(), key: Sealed::from_bytes(vec![1; 9]) };
+    store.begin_log(&beginning).await.expect("begun");
+    rows.challenge(factor).await;
+    let facts = store.facts(9).await.expect("facts");
+    let entry = |fact: &Fact| fact.clone().into_entry([7; 32], rows.now());
+    let step = LogStep {
+        from: 0,
+        facts: facts.iter().map(|(key, _)| *key).collect(),
+        entries: facts.iter().map(|(_, fact)| entry(fact)).collect(),
+        tiles: vec![(0, 0, vec![8; 64])],
+        watches: facts.iter().filter_map(|(_, fact)| fact.watch).collect(),
+    };
+    assert_eq!(store.add_entries(&step).await, Ok(true));
+    assert_eq!(store.publish_log(1, "note").await, Ok(true));
+    store.pause_log().await.expect("paused");
+}
+
 /// Rows of every kind, in every state.
 async fn furnish(store: SqliteStore) {
     put_an_ended_session(&store).await;
@@ -177,6 +201,7 @@ async fn furnish(store: SqliteStore) {
         assert_eq!(store.settle_call(&call, taken, "".into(), rows.now()).await, Ok(true));
     }
     open_group(&rows, &[factor.clone(), rows.factor_of(&service, &identity).await]).await;
+    begin_log(&rows, &factor).await;
     let reported = rows.challenge(&factor).await.sid;
     let pauses_until = Some(rows.now() + Duration::from_secs(60));
     store

@@ -51,4 +51,5 @@ mod support;
 mod suspended;
 mod tls;
 mod totp;
+mod transparency;
 mod webhooks;

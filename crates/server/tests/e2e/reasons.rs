@@ -61,7 +61,7 @@ async fn every_code_of_the_table_comes_with_its_reason() {
     enrolments(&mut walk).await;
     challenges(&mut walk).await;
     codes(&mut walk).await;
-    limits::of_limits(&mut walk).await;
+    Box::pin(limits::of_limits(&mut walk)).await;
     limits::of_crowds(&mut walk).await;
 
     let document = include_str!("../../../../docs/integrate/api-compatibility.md");

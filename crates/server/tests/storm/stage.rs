@@ -117,7 +117,7 @@ impl Stage {
             Arc::new(String::new),
             async |_| Ok(()),
         );
-        let server = server.await.expect("it starts");
+        let server = Box::pin(server).await.expect("it starts");
         let (account, token) = server.verify.create_account("storm").await.expect("an account");
         // The server has no TLS here.
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build();

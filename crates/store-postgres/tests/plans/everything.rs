@@ -8,6 +8,7 @@ use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::{Factor, FactorChange, FactorType};
 use countersign_domain::integration::IntegrationKind;
 use countersign_domain::limits::Limits;
+use countersign_domain::secret::Sealed;
 use countersign_domain::service::Service;
 use countersign_domain::service_protection::ServiceProtection;
 use countersign_domain::sid::{AccountSid, ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid};
@@ -22,8 +23,8 @@ use countersign_store::moving::{Kind, TABLES, Table};
 use countersign_store::page::{Order, PageQuery};
 use countersign_store::seam::{
     Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted,
-    LogoChange, Opened, Opening, Recorded, Stretch, SummaryCursor, SummaryQuery, SummaryStep,
-    TimelineFilter, TotpUpdate,
+    LogBeginning, LogStep, LogoChange, Opened, Opening, Recorded, Stretch, SummaryCursor,
+    SummaryQuery, SummaryStep, TimelineFilter, TotpUpdate,
 };
 
 use crate::console::use_the_console;
@@ -117,6 +118,9 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
         ("integrations", "key") => "'DI' || lpad(i::text, 18, '0')".to_owned(),
         ("integrations", "settings") => "'{\"friendly_name\":\"ssh\"}'".to_owned(),
         ("webhook_calls", "parameters") => "'[]'".to_owned(),
+        ("tlog_facts" | "tlog_entries", "kind") => "'account.created'".to_owned(),
+        ("tlog_entries", "number") => "10000 + i".to_owned(),
+        ("tlog_facts", "detail") => "'{}'".to_owned(),
         ("operators", "role") => "'read'".to_owned(),
         ("console_sessions", "opener") => "'operator'".to_owned(),
         ("console_sessions", "stage") => "'open'".to_owned(),
@@ -152,13 +156,44 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
 fn filling(table: &Table, day: &str) -> String {
     let values: Vec<_> =
         table.columns().map(|(column, kind)| value(table.name, column, kind, day)).collect();
-    let rows = if table.name == "removals" { 1 } else { ROWS };
+    let rows = match table.name {
+        "removals" => 1,
+        // The log that was begun before.
+        "tlog_state" => 0,
+        _ => ROWS,
+    };
     format!(
         "INSERT INTO {} ({}) SELECT {} FROM generate_series(1, {rows}) AS i",
         table.name,
         table.names(),
         values.join(", ")
     )
+}
+
+/// Begins the log anew behind its rows, and reads and grows it in every way.
+async fn use_the_log(fixture: &Fixture, account: AccountSid) {
+    let (store, now) = (&fixture.store, fixture.now());
+    let beginning =
+        LogBeginning { origin: "log.example".to_owned(), key: Sealed::from_bytes(vec![1]) };
+    let state = store.begin_log(&beginning).await.unwrap();
+    let facts = store.facts(10).await.unwrap();
+    let entries = facts.iter().map(|(_, fact)| fact.clone().into_entry([7; 32], now));
+    let step = LogStep {
+        from: state.size,
+        facts: facts.iter().map(|(key, _)| *key).collect(),
+        entries: entries.collect(),
+        tiles: vec![(0, 0, vec![8; 64])],
+        watches: vec![(now, ChallengeSid::least(FactorType::Push, now))],
+    };
+    store.add_entries(&step).await.unwrap();
+    store.note_expiries(now, 10).await.unwrap();
+    store.publish_log(1, "note").await.unwrap();
+    store.log_tile(0, 1).await.unwrap();
+    store.log_entries(1, 10).await.unwrap();
+    store.log_entries_of(account, 10, 10).await.unwrap();
+    store.log_entries_about([7; 16], 10).await.unwrap();
+    store.prune_log(now).await.unwrap();
+    store.pause_log().await.unwrap();
 }
 
 /// Stores an integration, reads it in every way, changes it and deletes it.
@@ -309,6 +344,7 @@ async fn use_everything(fixture: &Fixture) {
     store.rescue(now, 10).await.unwrap();
     store.void_leases(node, now, 10).await.unwrap();
     use_the_console(fixture, account.sid).await;
+    use_the_log(fixture, account.sid).await;
     count_something(fixture, &service).await;
     let label = AccountLabel::parse("Ann Smith").ok();
     store.label_entity(service.sid, &owner.identity, label.as_ref(), now).await.unwrap();

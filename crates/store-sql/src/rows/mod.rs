@@ -10,6 +10,7 @@ pub mod deliveries;
 pub mod entities;
 pub mod factors;
 pub mod integrations;
+pub mod log;
 pub mod notifications;
 pub mod operators;
 pub mod protections;

@@ -33,6 +33,7 @@ fn every_rule_is_listed() {
         include_str!("timeline.rs"),
         include_str!("operators.rs"),
         include_str!("audit_trail.rs"),
+        include_str!("transparency.rs"),
         include_str!("upkeep.rs"),
         include_str!("usage.rs"),
     ] {

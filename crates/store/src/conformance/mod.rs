@@ -38,6 +38,7 @@ pub mod settling;
 pub mod summaries;
 pub mod timeline;
 pub mod totp_factors;
+pub mod transparency;
 pub mod upkeep;
 pub mod usage;
 pub mod webhook_calls;
@@ -348,6 +349,19 @@ macro_rules! conformance {
                 an_account_sees_its_own_sums_by_service_and_period
                 old_summaries_are_removed
                 an_ended_push_keeps_the_time_of_its_end
+            }
+            transparency {
+                a_log_begins_once
+                a_change_and_its_fact_commit_together
+                the_first_delivery_of_a_challenge_is_a_fact
+                changes_and_deletions_are_facts
+                an_expiry_is_a_fact_unless_an_answer_came
+                facts_become_entries_once
+                a_checkpoint_is_replaced_by_a_larger_one
+                what_is_about_a_deleted_person_is_erased
+                an_account_reads_its_own_entries
+                old_entries_are_pruned_by_the_bundle
+                a_paused_log_notes_nothing
             }
             usage {
                 usage_is_counted_by_account

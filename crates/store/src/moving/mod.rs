@@ -2,6 +2,7 @@
 //!
 //! [`TABLES`] is the only list of tables. Each backend makes its statements from it, and a test compares it with the schemas.
 
+mod log_tables;
 mod table;
 mod tables;
 

@@ -18,6 +18,26 @@ pub enum Kind {
 /// A column: its name and its type.
 pub type Column = (&'static str, Kind);
 
+pub(super) const fn id(name: &'static str) -> Column {
+    (name, Kind::Id)
+}
+
+pub(super) const fn bytes(name: &'static str) -> Column {
+    (name, Kind::Bytes)
+}
+
+pub(super) const fn number(name: &'static str) -> Column {
+    (name, Kind::Number)
+}
+
+pub(super) const fn flag(name: &'static str) -> Column {
+    (name, Kind::Flag)
+}
+
+pub(super) const fn text(name: &'static str) -> Column {
+    (name, Kind::Text)
+}
+
 /// A table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Table {

@@ -1,29 +1,10 @@
 //! The list of all tables.
 
-use super::table::{Column, Kind, Table};
-
-const fn id(name: &'static str) -> Column {
-    (name, Kind::Id)
-}
-
-const fn bytes(name: &'static str) -> Column {
-    (name, Kind::Bytes)
-}
-
-const fn number(name: &'static str) -> Column {
-    (name, Kind::Number)
-}
-
-const fn flag(name: &'static str) -> Column {
-    (name, Kind::Flag)
-}
-
-const fn text(name: &'static str) -> Column {
-    (name, Kind::Text)
-}
+use super::log_tables as log;
+use super::table::{Table, bytes, flag, id, number, text};
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 27] = [
+pub static TABLES: [Table; 32] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -357,4 +338,9 @@ pub static TABLES: [Table; 27] = [
             text("address"),
         ],
     },
+    log::STATE,
+    log::FACTS,
+    log::ENTRIES,
+    log::TILES,
+    log::WATCHES,
 ];

@@ -36,6 +36,7 @@ mod sessions;
 mod summaries;
 mod timeline;
 mod totp_factors;
+mod transparency;
 mod upkeep;
 mod usage;
 mod webhooks;
@@ -69,6 +70,9 @@ pub use summaries::{
 };
 pub use timeline::{AttemptFilter, FoundFactor, Searched, Stretch, TimelineFilter, Timelines};
 pub use totp_factors::{TotpEnrolment, TotpFactors, TotpUpdate};
+pub use transparency::{
+    FactKey, LogBeginning, LogState, LogStep, LogTile, StoredEntry, Transparency,
+};
 pub use upkeep::{Retention, Upkeep};
 pub use usage::{CountedKey, CountedRow, CountedTable, Usages};
 pub use webhooks::Webhooks;
@@ -100,6 +104,7 @@ pub trait Store:
     + AuditTrail
     + Usages
     + Summaries
+    + Transparency
     + Send
     + Sync
 {

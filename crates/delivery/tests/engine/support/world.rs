@@ -116,6 +116,7 @@ impl World {
         let parts = EngineParts {
             deliveries: store.clone(),
             calls: self.store.clone(),
+            log: None,
             upkeep: store,
             summaries: self.store.clone(),
             bus,

@@ -173,3 +173,25 @@ fn a_certificate_needs_its_key() {
     let error = load("[http]\ntls_certificate = \"a.pem\"", &[], &[]).unwrap_err();
     assert!(format!("{error:#}").contains("http.tls_key"), "{error:#}");
 }
+
+#[test]
+fn a_witness_is_a_url_and_the_key_of_a_witness() {
+    let key = "witness.example/w1+20324abe+BCmsuuFBvMrwsi4alNNNC8c2HlJtC/4SyJeUvJMilm3X";
+    let one = format!("transparency.witnesses=https://witness.example {key}");
+    let config = load("", &[], &[&one]).unwrap();
+    let (url, read) = config.transparency.witnesses().unwrap().remove(0);
+    assert_eq!((url.as_str(), read.to_string().as_str()), ("https://witness.example/", key));
+    let of_a_log =
+        "countersign.example/audit+6e47d7f4+AQOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+    for wrong in [
+        key.to_owned(),
+        format!("ftp://w {key}"),
+        format!("https://w {of_a_log}"),
+        "https://w".to_owned(),
+    ] {
+        let setting = format!("transparency.witnesses={wrong}");
+        let error = format!("{:#}", load("", &[], &[&setting]).unwrap_err());
+        assert!(error.contains("transparency.witnesses"), "{error}");
+    }
+    assert!(load("", &[], &["transparency.origin=verify example"]).is_err());
+}

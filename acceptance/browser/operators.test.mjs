@@ -85,7 +85,7 @@ describe("an operator", () => {
     for (const [role, [admin, operate]] of Object.entries(forms)) {
       const { page } = await newcomer(scene, t, role);
       const pages = { services: "services", service: `services/${scene.app.sid}`, enrol: "enrol" };
-      for (const [name, path] of Object.entries({ ...pages, sessions: "sessions", audit: "audit" })) {
+      for (const [name, path] of Object.entries({ ...pages, sessions: "sessions", audit: "audit", log: "log" })) {
         await page.goto(`${page.console}/${path}`);
         await look.around(page, `console-${role}-${name}`);
       }

@@ -19,8 +19,8 @@ use crate::frame::{self, Frame, Section};
 use crate::kept_form;
 use crate::pages::{
     api_keys, audit, challenge, credential_form, credentials, devices, enrol, export, invitations,
-    link, live, overview, pauses, people, protection, search, second_factor, service, services,
-    sessions, sign_in, timeline, webhook_form, webhooks,
+    link, live, log, overview, pauses, people, protection, search, second_factor, service,
+    services, sessions, sign_in, timeline, webhook_form, webhooks,
 };
 use crate::session::Operator;
 use crate::state::{Console, SharedConsole};
@@ -61,6 +61,8 @@ fn general() -> Vec<Route> {
         get(READ, "/sessions", sessions::show),
         post(READ, "/sessions/{session}/end", sessions::end),
         get(READ, "/audit", audit::show),
+        get(READ, "/log", log::show),
+        get(READ, "/log/{number}", log::entry),
         get(READ, "", overview::show),
         get(READ, "/timeline", timeline::show),
         get(READ, "/timeline/live", live::stream),

@@ -13,6 +13,7 @@ mod group;
 pub(crate) mod invitations;
 pub(crate) mod link;
 pub(crate) mod live;
+pub(crate) mod log;
 pub(crate) mod overview;
 pub(crate) mod pauses;
 pub(crate) mod people;

@@ -5,6 +5,10 @@ use countersign_domain::ending::{Ending, ErrorCode, StatusReason};
 use countersign_domain::factor::Factor;
 use countersign_domain::outcome::{AfterAttempt, Outcome};
 use countersign_domain::text::{FriendlyName, Message, StringMap};
+use countersign_store::seam::LogStep;
+use countersign_tlog::edge::GrownTiles;
+use countersign_tlog::tile::hashes_to_bytes;
+use countersign_tlog::{Checkpoint, Edge, Hash};
 use http::StatusCode;
 
 use super::scene::{PAGES, PRIVATE_KEY, Scene};
@@ -21,6 +25,7 @@ async fn an_empty_page_says_what_to_do_next() {
         ("/console/webhooks", "There is no webhook."),
         ("/console/enrol", "Make the first service"),
         ("/console/audit", "sign_in"),
+        ("/console/log", "has no transparency log"),
         ("/console/sessions", "this session"),
     ] {
         let page = browser.get(path).await;
@@ -297,4 +302,50 @@ async fn no_page_shows_a_secret() {
             page.hides(secret);
         }
     }
+}
+
+#[tokio::test]
+async fn an_entry_of_the_transparency_log_is_checked_and_its_own_account_sees_it() {
+    let scene = Scene::new().await;
+    let verify = scene.verify();
+    verify.begin_log("log.example/log").await.unwrap();
+    scene.service().await;
+    let store = &scene.stage.store;
+    let facts = store.facts(100).await.unwrap();
+    let mut edge = Edge::default();
+    let mut filled = GrownTiles::new();
+    let mut step = LogStep {
+        from: 0,
+        facts: Vec::new(),
+        entries: Vec::new(),
+        tiles: Vec::new(),
+        watches: Vec::new(),
+    };
+    for (key, fact) in facts {
+        let entry = fact.into_entry([7; 32], scene.stage.now());
+        edge.push(Hash::of_leaf(entry.entry.as_bytes()), &mut filled);
+        step.facts.push(key);
+        step.entries.push(entry);
+    }
+    let tiles = edge.grown(filled).into_iter();
+    step.tiles = tiles.map(|((level, tile), it)| (level, tile, hashes_to_bytes(&it))).collect();
+    assert_eq!(store.add_entries(&step).await, Ok(true));
+    let number = edge.size() - 1;
+    let path = format!("/console/log/{number}");
+    let mut browser = scene.operator().await;
+    browser.get("/console/log").await.shows("service.created");
+    browser.get(&path).await.shows("No checkpoint has this entry yet");
+    let key = verify.log_key().await.unwrap().unwrap();
+    let origin = key.public().name.clone();
+    let checkpoint = Checkpoint { origin, size: edge.size(), root: edge.root() };
+    let note = checkpoint.signed(&key).to_string();
+    assert!(store.publish_log(edge.size(), &note).await.unwrap());
+    let page = browser.get(&path).await;
+    page.shows("in the log");
+    page.shows("c2sp.org/tlog-proof@v1");
+    assert_eq!(browser.get("/console/log/0").await.status, StatusCode::NOT_FOUND, "of nobody");
+    let (stranger, token) = verify.create_account("stranger").await.unwrap();
+    let mut other = scene.browser();
+    other.sign_in(&stranger.sid.to_string(), token.expose()).await;
+    assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
 }

@@ -282,7 +282,7 @@ impl Furnished {
 }
 
 /// The pages that always exist.
-pub(super) const PAGES: [&str; 10] = [
+pub(super) const PAGES: [&str; 11] = [
     "/console",
     "/console/timeline",
     "/console/search",
@@ -292,6 +292,7 @@ pub(super) const PAGES: [&str; 10] = [
     "/console/api-keys",
     "/console/enrol",
     "/console/audit",
+    "/console/log",
     "/console/sessions",
 ];
 

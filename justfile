@@ -29,8 +29,9 @@ browser:
     PICTURES=1 ./test browser
     for name in enrol-phone-light prompt-phone-light prompt-phone-dark number-phone-light pick-phone-dark waiting-phone-light \
         waiting-phone-dark home-desktop-light \
-        console-overview-desktop-light console-challenge-phone-dark; do \
+        console-timeline-desktop-light console-challenge-phone-dark; do \
         cp .cache/pictures/$name.png docs/pictures/; done
+    cp .cache/pictures/overview-rates-broad-light.png docs/pictures/console-overview-desktop-light.png
 
 # Check licences, sources, bans and known vulnerabilities of all dependencies, with cargo-deny
 deny:

@@ -19,12 +19,14 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("device_key", device_key),
     ("device_token", device_token),
     ("duo_request", duo_request),
     ("form", form),
     ("forwarded", forwarded),
+    ("keycloak_request", keycloak_request),
+    ("openid_request", openid_request),
     ("page_token", page_token),
     ("proxy_header", proxy_header),
     ("radius_packet", radius_packet),
@@ -95,6 +97,22 @@ pub fn forwarded(data: &[u8]) -> bool {
         assert!(found.is_none_or(|found| found == CLIENT), "{name}: {found:?}");
     }
     is_named
+}
+
+/// The parts of a request of Keycloak: a body, and the value of `Authorization`. Nothing is both.
+pub fn keycloak_request(data: &[u8]) -> bool {
+    let (is_bearer, is_question) =
+        (doors::is_keycloak_authorization(data), doors::is_keycloak_question(data));
+    assert!(!(is_bearer && is_question));
+    is_bearer || is_question
+}
+
+/// The parts of a request to the OpenID provider: a form, and the value of `Authorization`. A form that asks by CIBA says `openid`.
+pub fn openid_request(data: &[u8]) -> bool {
+    let is_request = doors::is_ciba_request(data);
+    let has_scope = data.windows(5).any(|bytes| bytes == b"scope") || data.contains(&b'%');
+    assert!(has_scope || !is_request);
+    is_request || doors::is_client_authorization(data)
 }
 
 /// A page token that is read is printed in one form.

@@ -1,6 +1,7 @@
 //! Names of parameters in requests (Twilio Verify v2), and the errors of invalid ones.
 
 use countersign_domain::credential::CredentialPart;
+use countersign_domain::integration::IntegrationPart;
 use countersign_domain::presence_choice::PresencePart;
 use countersign_domain::service_form::ServiceParameter;
 use countersign_verify::Parameter;
@@ -20,7 +21,11 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
         Parameter::Presence(PresencePart::Label) => "Presence.Label",
         Parameter::Presence(PresencePart::Answer) => "Presence.Answer",
         Parameter::PresenceCode => "Code",
-        Parameter::Networks => "Networks",
+        Parameter::Integration(IntegrationPart::Networks) => "Networks",
+        Parameter::Integration(IntegrationPart::NotificationEndpoint) => {
+            "OpenId.NotificationEndpoint"
+        }
+        Parameter::Integration(IntegrationPart::KeycloakIssuers) => "Keycloak.Issuers",
         Parameter::Credential(part) => match part {
             CredentialPart::Certificate => "Certificate",
             CredentialPart::PrivateKey => "PrivateKey",
@@ -43,7 +48,7 @@ pub(crate) const fn row_of(parameter: Parameter) -> &'static Row {
         | Parameter::Challenge
         | Parameter::Presence(_)
         | Parameter::PresenceCode
-        | Parameter::Networks
+        | Parameter::Integration(_)
         | Parameter::PushToken => &rows::PARAMETER,
     }
 }

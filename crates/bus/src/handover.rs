@@ -36,6 +36,7 @@ pub struct HandOver {
     sent: Arc<AtomicU64>,
     due: Arc<Notify>,
     calls: Arc<Notify>,
+    clients: Arc<Notify>,
 }
 
 /// The receiving end, for the engine.
@@ -47,6 +48,8 @@ pub struct Inbox {
     pub due: Arc<Notify>,
     /// Notified when an event was stored that a webhook may be subscribed to.
     pub calls: Arc<Notify>,
+    /// Notified likewise, for the clients whose questions an answer ends.
+    pub clients: Arc<Notify>,
 }
 
 /// A reserved slot in the engine's queue. Dropping it unused frees it.
@@ -68,8 +71,14 @@ impl HandOver {
     pub fn new(capacity: usize) -> (Self, Inbox) {
         let (sender, work) = mpsc::channel(capacity);
         let (due, calls) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let inbox = Inbox { work, due: Arc::clone(&due), calls: Arc::clone(&calls) };
-        (Self { work: sender, sent: Arc::default(), due, calls }, inbox)
+        let clients = Arc::new(Notify::new());
+        let inbox = Inbox {
+            work,
+            due: Arc::clone(&due),
+            calls: Arc::clone(&calls),
+            clients: Arc::clone(&clients),
+        };
+        (Self { work: sender, sent: Arc::default(), due, calls, clients }, inbox)
     }
 
     /// Reserves a slot, if one is free.
@@ -86,6 +95,7 @@ impl HandOver {
     /// Announces that an event was stored that a webhook may be subscribed to.
     pub fn happened(&self) {
         self.calls.notify_one();
+        self.clients.notify_one();
     }
 
     /// Announces that a device has connected, waiting for a slot in the queue. Fails silently if the engine has ended: the

@@ -9,8 +9,10 @@ use countersign_domain::node::NodeId;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy};
 use countersign_providers::Providers;
+use countersign_providers::client_call::ClientCaller;
 use countersign_providers::webhook::WebhookCaller;
 use countersign_providers::witness::Witness;
+use countersign_store::Store;
 use countersign_store::seam::{Calls, Deliveries, Summaries, Transparency, Upkeep};
 use countersign_tlog::LogKey;
 use tokio::sync::Semaphore;
@@ -41,9 +43,10 @@ use crate::rescuer::{Rescuer, Voider};
 use crate::rounds::Rounds;
 use crate::send::Sender;
 use crate::settler::Settler;
-use crate::signals::{Counts, Signals};
+use crate::signals::Signals;
 use crate::summarizer::Summarizer;
 use crate::tasks::Tasks;
+use crate::teller::{TellContext, Teller};
 use crate::timing::Timing;
 
 /// The dependencies of an engine.
@@ -52,6 +55,8 @@ pub struct EngineParts {
     pub deliveries: Arc<dyn Deliveries + Send + Sync>,
     /// The same database: webhook calls.
     pub calls: Arc<dyn Calls + Send + Sync>,
+    /// The same database, as a whole.
+    pub store: Arc<dyn Store>,
     /// The same database: its upkeep.
     pub upkeep: Arc<dyn Upkeep + Send + Sync>,
     /// The same database: its summaries.
@@ -64,6 +69,8 @@ pub struct EngineParts {
     pub providers: Arc<Providers>,
     /// Makes webhook calls.
     pub webhooks: Arc<dyn WebhookCaller>,
+    /// Calls the clients whose questions have ended.
+    pub clients: Arc<dyn ClientCaller>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness for jitter.
@@ -90,11 +97,11 @@ pub struct LogParts {
 
 /// The running engine. Dropping it ends all tasks at once, as a crash would; [`Engine::stop`] ends it in order.
 pub struct Engine {
-    handover: HandOver,
+    pub(crate) handover: HandOver,
     capacity: Capacity,
-    tasks: Tasks,
+    pub(crate) tasks: Tasks,
     timing: Timing,
-    signals: Arc<Signals>,
+    pub(crate) signals: Arc<Signals>,
     duties: TaskTracker,
 }
 
@@ -134,6 +141,7 @@ impl Engine {
         engine.begin(common.dispatcher().run(inbox.work));
         engine.begin(parts.poller(&common).run(inbox.due));
         engine.begin(parts.caller(&common).run(inbox.calls));
+        engine.begin(parts.teller(&common).run(inbox.clients));
         engine.begin(parts.rounds(&common).run());
         engine.begin(replay::run(parts.replay(&common), requests));
         engine.begin_sweeps(parts, &common);
@@ -221,38 +229,6 @@ impl Engine {
     /// The counts of what the engine has done, which tests await.
     pub fn signals(&self) -> &Signals {
         &self.signals
-    }
-
-    /// Waits until all deliveries that are handed over, due, parked for a connected device or in flight have been settled,
-    /// and webhooks have been called about them: for end-to-end tests. A retry that is due later does not count; an attempt
-    /// without a response from its provider, device or application does. Returns at once if the engine has stopped.
-    pub async fn idle(&self) {
-        let progress = |counts: Counts| (counts.begun, counts.replayed, counts.called);
-        let idle = async {
-            loop {
-                let before = progress(self.signals.counts());
-                let queued = self.handover.sent();
-                self.signals.wait_for(|counts| counts.taken >= queued).await;
-                self.tasks.wait().await;
-                self.poll_twice(HandOver::wake, |counts| counts.polled).await;
-                self.tasks.wait().await;
-                self.poll_twice(HandOver::happened, |counts| counts.polled_calls).await;
-                self.tasks.wait().await;
-                if progress(self.signals.counts()) == before {
-                    return;
-                }
-            }
-        };
-        self.tasks.stop().run_until_cancelled(idle).await;
-    }
-
-    /// Has a duty poll twice: the first poll may have begun before this call, the second has not.
-    async fn poll_twice(&self, wake: impl Fn(&HandOver), polls: impl Fn(&Counts) -> u64) {
-        for _ in 0..2 {
-            let before = polls(&self.signals.counts());
-            wake(&self.handover);
-            self.signals.wait_for(|counts| polls(counts) > before).await;
-        }
     }
 }
 
@@ -359,6 +335,18 @@ impl EngineParts {
         };
         let times = (self.options.lease, self.options.poll_interval);
         Caller::new(context, self.node, times, common.tasks.clone())
+    }
+
+    fn teller(&self, common: &Common) -> Teller {
+        let context = TellContext {
+            store: Arc::clone(&self.store),
+            clients: Arc::clone(&self.clients),
+            handover: self.handover.clone(),
+            timing: common.timing.clone(),
+            signals: Arc::clone(&common.signals),
+        };
+        let times = (self.options.lease, self.options.poll_interval);
+        Teller::new(context, self.node, times, common.tasks.clone())
     }
 
     fn rounds(&self, common: &Common) -> Rounds {

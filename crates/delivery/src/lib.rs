@@ -7,6 +7,7 @@
 //! | replay | `replay.rs` | leases the parked deliveries of a device that connects |
 //! | rounds | `rounds.rs` | requests replays again for the devices of this process, where other processes park deliveries too |
 //! | caller | `caller.rs` | calls webhooks |
+//! | teller | `teller.rs` | calls the clients whose questions have ended |
 //! | settler | `settler.rs` | commits the results of deliveries, in batches |
 //! | expirer, rescuer, cleaner | files of these names | sweep the database |
 //! | integrator | `integrator.rs` | makes entries of the transparency log, and its checkpoints |
@@ -35,6 +36,7 @@ mod duty;
 mod engine;
 mod expirer;
 mod follow_up;
+mod idle;
 mod integrator;
 mod limits;
 mod metrics;
@@ -52,6 +54,7 @@ mod settler;
 pub mod signals;
 mod summarizer;
 mod tasks;
+mod teller;
 mod timing;
 
 pub use engine::{Engine, EngineParts, LogParts};

@@ -30,6 +30,11 @@ pub(crate) fn call(outcome: &CallOutcome, took: Duration) {
     histogram!("countersign_webhook_attempt_seconds").record(took);
 }
 
+/// Counts a call of the client of a question, and one that is given up.
+pub(crate) fn client_call(outcome: &'static str) {
+    counter!("countersign_client_calls_total", "outcome" => outcome).increment(1);
+}
+
 /// Counts calls that were given up. `reason`: `time` or `queue`.
 pub(crate) fn calls_given_up(reason: &'static str, calls: usize) {
     if calls > 0 {

@@ -41,6 +41,8 @@ pub struct Counts {
     pub polled_calls: u64,
     /// Webhook calls whose outcome is committed.
     pub called: u64,
+    /// Calls of clients whose outcome is committed.
+    pub told: u64,
     /// Webhook calls that were given up because too many were queued.
     pub overflowed: u64,
     /// Counts of the queued webhook calls.

@@ -7,7 +7,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::client_url::ClientUrls;
 use crate::invalid::Invalid;
+use crate::openid_client::OpenIdClient;
+pub use crate::radius_client::{MessageAuthenticator, RadiusMode};
 use crate::secret::{Sealed, Secret};
 use crate::service_protection::PresenceList;
 use crate::sid::{AccountSid, IntegrationSid, ServiceSid};
@@ -27,23 +30,29 @@ pub enum IntegrationKind {
     Duo,
     /// RADIUS clients.
     Radius,
+    /// Clients of the OpenID provider.
+    OpenId,
+    /// Keycloak, which asks for its own clients.
+    Keycloak,
 }
 
 impl IntegrationKind {
-    const ALL: [Self; 2] = [Self::Duo, Self::Radius];
+    const ALL: [Self; 4] = [Self::Duo, Self::Radius, Self::OpenId, Self::Keycloak];
 
     /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Duo => "duo",
             Self::Radius => "radius",
+            Self::OpenId => "openid",
+            Self::Keycloak => "keycloak",
         }
     }
 
     /// The length of a secret. Clients of the Duo Auth API demand 40 characters; some RADIUS clients take no more than 32.
     const fn secret_length(self) -> usize {
         match self {
-            Self::Duo => 40,
+            Self::Duo | Self::OpenId | Self::Keycloak => 40,
             Self::Radius => 32,
         }
     }
@@ -64,7 +73,7 @@ impl FromStr for IntegrationKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(Invalid::because("must be duo or radius"))
+            .ok_or(Invalid::because("must be duo, radius, openid or keycloak"))
     }
 }
 
@@ -155,72 +164,6 @@ impl FromStr for UnknownUsers {
     }
 }
 
-/// How a RADIUS client learns of the person's answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RadiusMode {
-    /// Its request is answered when the person has answered.
-    #[default]
-    Wait,
-    /// Its request is answered at once by a challenge, and it asks again.
-    Challenge,
-}
-
-impl RadiusMode {
-    /// The word in requests, in responses and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Challenge => "challenge",
-        }
-    }
-}
-
-impl FromStr for RadiusMode {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "wait" => Ok(Self::Wait),
-            "challenge" => Ok(Self::Challenge),
-            _ => Err(Invalid::because("must be wait or challenge")),
-        }
-    }
-}
-
-/// Whether a RADIUS request must carry a Message-Authenticator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MessageAuthenticator {
-    /// A request without one is not answered.
-    #[default]
-    Required,
-    /// A request without one is answered: clients that were not updated since 2024 send none.
-    Optional,
-}
-
-impl MessageAuthenticator {
-    /// The word in requests, in responses and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::Optional => "optional",
-        }
-    }
-}
-
-impl FromStr for MessageAuthenticator {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "required" => Ok(Self::Required),
-            "optional" => Ok(Self::Optional),
-            _ => Err(Invalid::because("must be required or optional")),
-        }
-    }
-}
-
 /// The settings of an integration that an application can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntegrationSettings {
@@ -250,6 +193,23 @@ pub struct IntegrationSettings {
     /// RADIUS: whether requests must be authenticated.
     #[serde(default)]
     pub message_authenticator: MessageAuthenticator,
+    /// OpenID: what the client is registered with.
+    #[serde(default)]
+    pub openid: OpenIdClient,
+    /// Keycloak: the issuers of the realms that ask, which answers go back to.
+    #[serde(default)]
+    pub keycloak_issuers: ClientUrls,
+}
+
+/// A setting without which an integration of its kind cannot work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IntegrationPart {
+    /// The networks of RADIUS clients.
+    Networks,
+    /// Where a client of the OpenID provider is called.
+    NotificationEndpoint,
+    /// The issuers of Keycloak's realms.
+    KeycloakIssuers,
 }
 
 const fn prompt_seconds() -> u32 {
@@ -269,18 +229,32 @@ impl IntegrationSettings {
             legacy: false,
             radius_mode: RadiusMode::default(),
             message_authenticator: MessageAuthenticator::default(),
+            openid: OpenIdClient::default(),
+            keycloak_issuers: ClientUrls::default(),
         }
     }
 
-    /// Checks the source networks of an integration of this kind.
+    /// Checks what an integration of this kind needs.
     ///
     /// # Errors
-    /// It is for RADIUS, whose clients are known by their networks only, and names none.
-    pub fn check_networks(&self, kind: IntegrationKind) -> Result<(), Invalid> {
-        if kind == IntegrationKind::Radius && self.networks.is_empty() {
-            return Err(Invalid::because("is required for radius, whose clients are known by it"));
-        }
-        Ok(())
+    /// The part that is missing, and why it is needed.
+    pub fn check(&self, kind: IntegrationKind) -> Result<(), (IntegrationPart, Invalid)> {
+        let (part, why) = match kind {
+            IntegrationKind::Radius if self.networks.is_empty() => (
+                IntegrationPart::Networks,
+                Invalid::because("is required for radius, whose clients are known by it"),
+            ),
+            IntegrationKind::Keycloak if self.keycloak_issuers.is_empty() => (
+                IntegrationPart::KeycloakIssuers,
+                Invalid::because("is required for keycloak, whose answers go there"),
+            ),
+            IntegrationKind::OpenId => {
+                let checked = self.openid.check();
+                return checked.map_err(|why| (IntegrationPart::NotificationEndpoint, why));
+            }
+            _ => return Ok(()),
+        };
+        Err((part, why))
     }
 }
 
@@ -350,7 +324,12 @@ mod tests {
         {
             assert!(wrong.parse::<IntegrationKey>().is_err(), "{wrong}");
         }
-        for (kind, length) in [(IntegrationKind::Duo, 40), (IntegrationKind::Radius, 32)] {
+        for (kind, length) in [
+            (IntegrationKind::Duo, 40),
+            (IntegrationKind::Radius, 32),
+            (IntegrationKind::OpenId, 40),
+            (IntegrationKind::Keycloak, 40),
+        ] {
             let secret = kind.draw_secret(&entropy);
             assert_eq!(secret.expose().len(), length);
             assert!(secret.expose().bytes().all(|c| c.is_ascii_alphanumeric()));
@@ -365,17 +344,26 @@ mod tests {
             serde_json::from_str(r#"{"friendly_name":"ssh","later":1}"#).unwrap();
         assert_eq!(read, IntegrationSettings::named(FriendlyName::parse("ssh").unwrap()));
         let written = serde_json::to_value(&read).unwrap();
-        assert_eq!(written.as_object().unwrap().len(), 9);
+        assert_eq!(written.as_object().unwrap().len(), 11);
         assert_eq!(written["prompt_seconds"], 60);
     }
 
     #[test]
-    fn only_radius_needs_networks() {
+    fn a_kind_needs_what_it_cannot_work_without() {
         let settings = IntegrationSettings::named(FriendlyName::parse("vpn").unwrap());
-        assert!(settings.check_networks(IntegrationKind::Duo).is_ok());
-        assert!(settings.check_networks(IntegrationKind::Radius).is_err());
+        let missing =
+            |settings: &IntegrationSettings, kind| settings.check(kind).err().map(|(part, _)| part);
+        assert_eq!(missing(&settings, IntegrationKind::Duo), None);
+        assert_eq!(missing(&settings, IntegrationKind::OpenId), None);
+        let networks = Some(IntegrationPart::Networks);
+        assert_eq!(missing(&settings, IntegrationKind::Radius), networks);
+        let issuers = Some(IntegrationPart::KeycloakIssuers);
+        assert_eq!(missing(&settings, IntegrationKind::Keycloak), issuers);
         let networks = SourceNetworks::parse(["192.0.2.1"].into_iter()).unwrap();
-        let settings = IntegrationSettings { networks, ..settings };
-        assert!(settings.check_networks(IntegrationKind::Radius).is_ok());
+        let keycloak_issuers =
+            ClientUrls::parse(["https://sso.example/realms/main"].into_iter()).unwrap();
+        let settings = IntegrationSettings { networks, keycloak_issuers, ..settings };
+        assert_eq!(missing(&settings, IntegrationKind::Radius), None);
+        assert_eq!(missing(&settings, IntegrationKind::Keycloak), None);
     }
 }

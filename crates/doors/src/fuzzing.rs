@@ -1,10 +1,13 @@
 //! Entry points of the fuzz targets (`fuzz/`): the parsers of untrusted input.
 
+use countersign_domain::openid_client::{CibaMode, OpenIdClient, UserCode};
 use countersign_domain::secret::Secret;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
 use crate::duo::{Credentials, Parameters, Transaction};
+use crate::keycloak::{Bearer, Question};
+use crate::openid::{CibaRequest, ClientCredentials, Form};
 
 /// The form in which the parameters of a form are signed; `None` if the bytes are no form.
 pub fn duo_form(bytes: &[u8]) -> Option<String> {
@@ -18,15 +21,43 @@ pub fn duo_json(bytes: &[u8]) -> Option<String> {
 
 /// Whether bytes are the value of `Authorization`.
 pub fn is_duo_authorization(bytes: &[u8]) -> bool {
+    Credentials::of(&authorization(bytes)).is_ok()
+}
+
+fn authorization(bytes: &[u8]) -> HeaderMap {
     let value = HeaderValue::from_bytes(bytes).ok();
-    let headers: HeaderMap = value.map(|value| (AUTHORIZATION, value)).into_iter().collect();
-    Credentials::of(&headers).is_ok()
+    value.map(|value| (AUTHORIZATION, value)).into_iter().collect()
 }
 
 /// The name of a login, computed again; `None` if the holder of `secret` got no such name.
 pub fn duo_transaction(name: &str, secret: &str) -> Option<String> {
     let secret = Secret::new(secret);
     Transaction::read(name, &secret).map(|read| read.name(&secret))
+}
+
+/// Whether bytes are a request to ask by CIBA, of a client that must send everything.
+pub fn is_ciba_request(bytes: &[u8]) -> bool {
+    let client = OpenIdClient {
+        ciba: CibaMode::Ping,
+        user_code: UserCode::Required,
+        ..OpenIdClient::default()
+    };
+    Form::parse(bytes).and_then(|form| CibaRequest::parse(&form, &client)).is_ok()
+}
+
+/// Whether bytes are the value of an `Authorization` by which a client of the OpenID provider authenticates.
+pub fn is_client_authorization(bytes: &[u8]) -> bool {
+    ClientCredentials::read(&authorization(bytes), &Form::default()).is_ok()
+}
+
+/// Whether bytes are the value of an `Authorization` as Keycloak sends it.
+pub fn is_keycloak_authorization(bytes: &[u8]) -> bool {
+    Bearer::of(&authorization(bytes)).is_some()
+}
+
+/// Whether bytes are a question of Keycloak.
+pub fn is_keycloak_question(bytes: &[u8]) -> bool {
+    Question::parse(bytes).is_ok()
 }
 
 /// Whether a datagram is a RADIUS packet; `Some(false)` if a response to it would be none.

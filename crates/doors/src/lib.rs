@@ -1,7 +1,10 @@
 //! The doors: protocols by which systems that people run already ask for approvals. Each folder parses one of them, calls the same
 //! use cases as the API, and answers in the words of its protocol. A door holds no rule of its own.
 
+mod binding;
 pub mod duo;
 pub mod fuzzing;
+pub mod keycloak;
+pub mod openid;
 mod person;
 pub mod radius;

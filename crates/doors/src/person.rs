@@ -1,6 +1,8 @@
 //! The person of a login: the factors by which a door can ask them. Every door finds them here.
 
 use countersign_domain::factor::{AnyFactor, FactorStatus};
+use countersign_domain::integration::Integration;
+use countersign_domain::service_protection::PresenceMode;
 use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
 use countersign_domain::text::{FriendlyName, Identity};
 use countersign_store::PageQuery;
@@ -83,4 +85,19 @@ impl Person {
     pub(crate) fn code_factors(&self) -> impl Iterator<Item = FactorSid> {
         self.codes.iter().take(CODES_TRIED).map(|(sid, _)| *sid)
     }
+}
+
+/// What an approval through an integration must show: as it says, otherwise as its service says.
+///
+/// # Errors
+/// The service cannot be read.
+pub(crate) async fn wanted_presence(
+    verify: &Verify,
+    client: &Integration,
+) -> VerifyResult<Vec<PresenceMode>> {
+    if let Some(own) = &client.settings.presence {
+        return Ok(own.modes().to_vec());
+    }
+    let service = verify.service(client.account, client.service).await?;
+    Ok(service.settings.protection.presence().to_vec())
 }

@@ -1,18 +1,16 @@
-//! Signs JWTs: ES256 for Apple and Web Push, RS256 for Google (RFC 7515, RFC 7518 section 3). Keys are parsed once, which JWT
-//! libraries over aws-lc-rs do not offer.
+//! Signs JWTs: ES256 for Apple and Web Push, RS256 for Google.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::encoding::EcPublicKeyUncompressedBin;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RSA_PKCS1_SHA256};
-use aws_lc_rs::{agreement, signature::KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use countersign_domain::invalid::Invalid;
+pub(crate) use countersign_domain::jws_key::CannotSign;
+use countersign_domain::jws_key::{JwsAlgorithm, JwsKey};
 use countersign_domain::monotonic::Monotonic;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
@@ -67,25 +65,12 @@ impl IssueTime {
 
 /// A parsed private key, without `Debug`.
 #[derive(Clone)]
-pub(crate) enum SigningKey {
-    /// P-256.
-    Es256(Arc<EcdsaKeyPair>),
-    /// RSA.
-    Rs256(Arc<RsaKeyPair>),
-}
-
-/// The cryptographic library cannot sign: it has no memory or randomness left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature could not be made")]
-pub(crate) struct CannotSign;
+pub(crate) struct SigningKey(JwsKey);
 
 impl SigningKey {
     /// Parses a P-256 key from PKCS#8 in PEM, the format of Apple's `.p8` files.
     pub(crate) fn p256(text: &str) -> Result<Self, Invalid> {
-        let der = pem::pkcs8(text)?;
-        let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
-            .map_err(|_| Invalid::because("must be a private key on the curve P-256"))?;
-        Ok(Self::Es256(Arc::new(key)))
+        JwsKey::from_pkcs8(JwsAlgorithm::Es256, &pem::pkcs8(text)?).map(Self)
     }
 
     /// Parses a P-256 key from its 32 bytes.
@@ -99,47 +84,22 @@ impl SigningKey {
             bytes,
             public.as_ref(),
         );
-        Ok(Self::Es256(Arc::new(key.map_err(|_| FORM)?)))
+        Ok(Self(JwsKey::Es256(Arc::new(key.map_err(|_| FORM)?))))
     }
 
     /// Parses an RSA key from PKCS#8 in PEM, the format in a service account.
     pub(crate) fn rsa(text: &str) -> Result<Self, Invalid> {
-        let der = pem::pkcs8(text)?;
-        let key = RsaKeyPair::from_pkcs8(&der)
-            .map_err(|_| Invalid::because("must be an RSA private key of 2,048 bits or more"))?;
-        Ok(Self::Rs256(Arc::new(key)))
+        JwsKey::from_pkcs8(JwsAlgorithm::Rs256, &pem::pkcs8(text)?).map(Self)
     }
 
-    /// The public key as an uncompressed point of 65 bytes; empty for RSA.
+    /// The public key: an uncompressed point of 65 bytes for P-256.
     pub(crate) fn point(&self) -> &[u8] {
-        match self {
-            Self::Es256(key) => key.public_key().as_ref(),
-            Self::Rs256(_) => &[],
-        }
+        self.0.public_key()
     }
 
     /// A compact JWS over `claims`, with the members of `header` and `alg`.
-    pub(crate) fn sign(&self, mut header: Value, claims: &Value) -> Result<String, CannotSign> {
-        header["alg"] = match self {
-            Self::Es256(_) => "ES256".into(),
-            Self::Rs256(_) => "RS256".into(),
-        };
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&header), part(claims));
-        let random = SystemRandom::new();
-        let signature = match self {
-            Self::Es256(key) => {
-                let signature = key.sign(&random, signed.as_bytes()).map_err(|_| CannotSign)?;
-                signature.as_ref().to_vec()
-            }
-            Self::Rs256(key) => {
-                let mut signature = vec![0; key.public_modulus_len()];
-                key.sign(&RSA_PKCS1_SHA256, &random, signed.as_bytes(), &mut signature)
-                    .map_err(|_| CannotSign)?;
-                signature
-            }
-        };
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    pub(crate) fn sign(&self, header: Value, claims: &Value) -> Result<String, CannotSign> {
+        self.0.sign(header, claims, &SystemRandom::new())
     }
 }
 
@@ -149,6 +109,8 @@ mod tests {
         ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey,
         VerificationAlgorithm,
     };
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use serde_json::json;
 
     use super::*;
@@ -174,9 +136,7 @@ mod tests {
     fn rs256_verifies() {
         let key = SigningKey::rsa(fixtures::rsa_pem()).unwrap();
         let token = key.sign(json!({"typ": "JWT"}), &json!({"iss": "a@b"})).unwrap();
-        let SigningKey::Rs256(pair) = &key else { panic!("an RSA key") };
-        let public = pair.public_key().as_ref().to_vec();
-        assert!(is_signed(&RSA_PKCS1_2048_8192_SHA256, &public, &token));
+        assert!(is_signed(&RSA_PKCS1_2048_8192_SHA256, key.point(), &token));
     }
 
     #[test]

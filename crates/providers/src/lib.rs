@@ -16,6 +16,7 @@ mod apns;
 mod call_error;
 mod check;
 mod circuit;
+pub mod client_call;
 mod connections;
 mod credential_provider;
 mod destinations;
@@ -47,8 +48,8 @@ pub use guard::{Allowed, CallTimeouts, Guard, GuardError, SystemResolver};
 pub use outgoing::Outgoing;
 pub use seam::Provider;
 pub use source::{
-    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenStore, Unavailable,
-    VapidSource, WebhookKeys,
+    ClientCalls, CredentialSource, OpenedClientCall, OpenedCredential, OpenedVapid, SharedToken,
+    TokenStore, Unavailable, VapidSource, WebhookKeys,
 };
 pub use webpush::{NewVapidKey, VapidSubject, new_vapid_key, vapid_public_key};
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::provider_token::KeyFingerprint;
 use countersign_domain::secret::Secret;
@@ -91,6 +92,26 @@ pub trait TokenStore: Send + Sync {
 pub trait WebhookKeys: Send + Sync {
     /// The account's primary token, and the webhook's own secret.
     async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable>;
+}
+
+/// What a client is called with, in the clear.
+pub struct OpenedClientCall {
+    /// Where.
+    pub url: String,
+    /// The bearer token.
+    pub bearer: Secret,
+    /// The name by which the client fetches the answer, if it is told that.
+    pub handle: Option<Secret>,
+}
+
+/// What clients are called with.
+#[async_trait]
+pub trait ClientCalls: Send + Sync {
+    /// What the client of a request is called with; `None` if it is gone.
+    async fn client_call(
+        &self,
+        request: &BackchannelRequest,
+    ) -> Result<Option<OpenedClientCall>, Unavailable>;
 }
 
 /// The VAPID keys of services.

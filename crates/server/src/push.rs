@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use countersign_bus::Bus;
 use countersign_domain::credential::{Credential, CredentialPart};
 use countersign_domain::invalid::Invalid;
+use countersign_providers::client_call::ClientCallClient;
 use countersign_providers::webhook::WebhookClient;
 use countersign_providers::{CallTimeouts, Guard, Outgoing, ProviderTokens, Providers, PushParts};
 use countersign_verify::{CredentialSecrets, Verify};
@@ -72,6 +73,15 @@ impl PushContext {
     pub(crate) fn webhooks(&self, world: &World) -> anyhow::Result<WebhookClient> {
         let keys = Arc::clone(&self.secrets) as _;
         WebhookClient::new(&self.outgoing, keys, Arc::clone(&world.clock)).context(NOT_RIGHT)
+    }
+
+    /// What calls the clients of questions that have ended.
+    ///
+    /// # Errors
+    /// A setting of `[outgoing]` is invalid.
+    pub(crate) fn clients(&self, world: &World) -> anyhow::Result<ClientCallClient> {
+        let calls = Arc::clone(&self.secrets) as _;
+        ClientCallClient::new(&self.outgoing, calls, Arc::clone(&world.clock)).context(NOT_RIGHT)
     }
 
     /// The test of webhooks that the console offers.

@@ -25,7 +25,7 @@ use crate::params::{column, id, params, span};
 use crate::session::Session;
 use crate::standing::LockedChallenge;
 use crate::statement::one;
-use crate::{events, pauses, standing};
+use crate::{backchannel_requests, events, pauses, standing};
 
 const ANSWER: &str = "UPDATE challenges c SET state = u.state, answered_at = u.at, updated_at = u.at, \
                       answer_reason = u.reason, answer_address = u.address, answer_country = u.country \
@@ -184,6 +184,8 @@ async fn settle(
 ) -> Result<(), DatabaseError> {
     write(db, first).await?;
     end_elsewhere(db, first).await?;
+    let groups = first.iter().filter_map(|answer| Some((answer.group?, answer.at)));
+    backchannel_requests::wake(db, &groups.collect::<Vec<_>>()).await?;
     let approved = first.iter().filter(|answer| answer.verdict == Verdict::Approved);
     let of_approved = approved.filter_map(|answer| locked.get(&answer.challenge));
     let paused = of_approved.filter(|found| found.is_paused).map(|found| found.entity);

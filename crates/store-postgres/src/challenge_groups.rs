@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::challenge_group::ChallengeGroup;
 use countersign_domain::sid::{ChallengeGroupSid, EntitySid, ServiceSid};
@@ -18,13 +19,13 @@ use tokio_postgres::Row;
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
-use crate::events;
 use crate::opening::{self, Open};
 use crate::paging::{Listing, by_id};
 use crate::params::{column, id, params, span};
 use crate::session::Session;
 use crate::statement::{all, living};
 use crate::store::PostgresStore;
+use crate::{backchannel_requests, events};
 
 const INSERT: &str = "INSERT INTO challenge_groups (sid, entity_sid, last_sid) VALUES ($1, $2, $3)";
 const LIST: &str = "SELECT g.sid FROM challenge_groups g WHERE g.entity_sid = $1";
@@ -59,7 +60,7 @@ async fn read(
 }
 
 /// Opens the challenges of a group.
-struct OpenGroup(Vec<Open>);
+struct OpenGroup(Vec<Open>, Option<BackchannelRequest>);
 
 #[async_trait]
 impl Command for OpenGroup {
@@ -80,6 +81,11 @@ impl Command for OpenGroup {
         if let Some((challenge, why)) = refused {
             return Ok(GroupOpened::Refused { factor: challenge.factor, why });
         }
+        if let Some(request) = &self.1
+            && !backchannel_requests::insert(db, request, first.expires_at).await?
+        {
+            return Ok(GroupOpened::Repeated);
+        }
         let row = params![
             id(first.sid.as_bytes()),
             id(first.owner.entity.as_bytes()),
@@ -96,10 +102,14 @@ impl Command for OpenGroup {
 
 #[async_trait]
 impl ChallengeGroups for PostgresStore {
-    async fn open_group(&self, openings: &[Opening]) -> StoreResult<GroupOpened> {
+    async fn open_group(
+        &self,
+        openings: &[Opening],
+        asked_by: Option<&BackchannelRequest>,
+    ) -> StoreResult<GroupOpened> {
         let open = |opening| Ok(Open(NewChallenge::new(opening)?));
         let all: StoreResult<Vec<_>> = openings.iter().map(open).collect();
-        self.write(OpenGroup(all?)).await
+        self.write(OpenGroup(all?, asked_by.cloned())).await
     }
 
     async fn challenge_group(

@@ -21,7 +21,7 @@ use crate::statement::{self, one};
 use crate::time_limits::TimeLimit;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 24] = [
+const MIGRATIONS: [(&str, &str); 25] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -45,6 +45,7 @@ const MIGRATIONS: [(&str, &str); 24] = [
     ("V21__operators", include_str!("../migrations/V21__operators.sql")),
     ("V22__signed_answers", include_str!("../migrations/V22__signed_answers.sql")),
     ("V23__transparency_log", include_str!("../migrations/V23__transparency_log.sql")),
+    ("V24__openid", include_str!("../migrations/V24__openid.sql")),
     ("V27__account_labels", include_str!("../migrations/V27__account_labels.sql")),
 ];
 

@@ -18,7 +18,7 @@ use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
 use crate::statement::{execute, one, statements};
-use crate::{endings, events, pauses, standing};
+use crate::{backchannel, endings, events, pauses, standing};
 
 statements! {
     ANSWER = "UPDATE challenges SET state = ?2, answered_at = ?3, updated_at = ?3, answer_reason = ?4, answer_address = ?5, \
@@ -99,6 +99,9 @@ fn settle(db: &Connection, answer: &Answer) -> Result<(), DatabaseError> {
             END_ELSEWHERE,
             params![other.as_bytes(), at.as_micros(), challenge.as_bytes()],
         )?;
+    }
+    if let Some(group) = answer.group {
+        backchannel::wake(db, group, at)?;
     }
     for ended in std::iter::once(challenge).chain(answer.others.iter().copied()) {
         end_deliveries(db, ended, at)?;

@@ -1,6 +1,7 @@
 //! Groups of challenges.
 
 use async_trait::async_trait;
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::challenge_group::ChallengeGroup;
 use countersign_domain::sid::{ChallengeGroupSid, EntitySid, ServiceSid};
@@ -16,12 +17,12 @@ use rusqlite::{Connection, params};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
-use crate::events;
 use crate::opening::Open;
 use crate::paging::{Listing, downwards, upwards};
 use crate::pauses::Judged;
 use crate::statement::{all, execute, living, statements};
 use crate::store::SqliteStore;
+use crate::{backchannel, events};
 
 statements! {
     INSERT = "INSERT INTO challenge_groups (sid, entity_sid, last_sid) VALUES (?1, ?2, ?3)";
@@ -43,7 +44,7 @@ fn read(db: &Connection, sid: ChallengeGroupSid) -> Result<Option<ChallengeGroup
 }
 
 /// Opens the challenges of a group.
-struct OpenGroup(Vec<Open>);
+struct OpenGroup(Vec<Open>, Option<BackchannelRequest>);
 
 impl OpenGroup {
     fn challenges(&self) -> impl DoubleEndedIterator<Item = &Challenge> {
@@ -76,6 +77,11 @@ impl Command for OpenGroup {
                 }
             }
         }
+        if let (Some(request), Some(first)) = (&self.1, self.challenges().next())
+            && !backchannel::insert(db, request, first.expires_at)?
+        {
+            return Ok(GroupOpened::Repeated);
+        }
         self.insert(db, is_any_quiet)?;
         Ok(GroupOpened::Done)
     }
@@ -83,10 +89,14 @@ impl Command for OpenGroup {
 
 #[async_trait]
 impl ChallengeGroups for SqliteStore {
-    async fn open_group(&self, openings: &[Opening]) -> StoreResult<GroupOpened> {
+    async fn open_group(
+        &self,
+        openings: &[Opening],
+        asked_by: Option<&BackchannelRequest>,
+    ) -> StoreResult<GroupOpened> {
         let open = |opening| Ok(Open(NewChallenge::new(opening)?));
         let all: StoreResult<Vec<_>> = openings.iter().map(open).collect();
-        self.write(OpenGroup(all?)).await
+        self.write(OpenGroup(all?, asked_by.cloned())).await
     }
 
     async fn challenge_group(

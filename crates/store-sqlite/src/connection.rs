@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::options::Options;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 24] = [
+const MIGRATIONS: [(&str, &str); 25] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -36,6 +36,7 @@ const MIGRATIONS: [(&str, &str); 24] = [
     ("V21__operators", include_str!("../migrations/V21__operators.sql")),
     ("V22__signed_answers", include_str!("../migrations/V22__signed_answers.sql")),
     ("V23__transparency_log", include_str!("../migrations/V23__transparency_log.sql")),
+    ("V24__openid", include_str!("../migrations/V24__openid.sql")),
     ("V27__account_labels", include_str!("../migrations/V27__account_labels.sql")),
 ];
 

@@ -8,11 +8,12 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 42] = [
+const ALL: [(&str, &[(&str, &str)]); 44] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
     ("audit_trail", crate::audit_trail::STATEMENTS),
+    ("backchannel", crate::backchannel::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),
     ("call_leases", crate::call_leases::STATEMENTS),
     ("call_order", crate::call_order::STATEMENTS),
@@ -42,6 +43,7 @@ const ALL: [(&str, &[(&str, &str)]); 42] = [
     ("services", crate::services::STATEMENTS),
     ("sessions", crate::sessions::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
+    ("signing_keys", crate::signing_keys::STATEMENTS),
     ("standing", crate::standing::STATEMENTS),
     ("summaries", crate::summaries::STATEMENTS),
     ("test_write", crate::test_write::STATEMENTS),

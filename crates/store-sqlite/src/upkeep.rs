@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::audit;
+use countersign_domain::backchannel::KEPT_FOR;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
 use countersign_domain::sid::ChallengeSid;
@@ -18,7 +19,7 @@ use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
 use crate::store::SqliteStore;
 use crate::test_write::TestWrite;
-use crate::{audit_trail, calls, entities, sessions, summaries, transparency};
+use crate::{audit_trail, backchannel, calls, entities, sessions, summaries, transparency};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -175,6 +176,8 @@ impl Command for Clean {
         }
         cleanup.remove(SESSIONS_ENDED, params![now.as_micros(), cleanup.bound()])?;
         cleanup.remove(sessions::EXPIRED, params![now.as_micros(), cleanup.bound()])?;
+        let over = (now - KEPT_FOR).as_micros();
+        cleanup.remove(backchannel::FORGET, params![over, cleanup.bound()])?;
         let old = (now - audit::KEPT).as_micros();
         cleanup.remove(audit_trail::OLD, params![old, cleanup.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign_domain::access_token::{AccessToken, DEFAULT_TTL};
 use countersign_domain::account::{Account, ApiKey, AuthToken};
 use countersign_domain::address::{Address, Platform};
+use countersign_domain::backchannel::{BackchannelHandle, BackchannelRequest, GRACE};
 use countersign_domain::challenge::{Challenge, ChallengeState, DEFAULT_LIFETIME, Details, Field};
 use countersign_domain::credential::{Credential, CredentialType};
 use countersign_domain::delivery::{Delivery, InitialState, NewNotification};
@@ -15,14 +16,16 @@ use countersign_domain::factor::{Factor, FactorStatus, FactorType};
 use countersign_domain::integration::{
     Integration, IntegrationKey, IntegrationKind, IntegrationSettings,
 };
+use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::node::NodeId;
 use countersign_domain::notification;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::sid::{
-    AccessTokenSid, AccountSid, ApiKeySid, ChallengeSid, CredentialSid, EntitySid, FactorKeySid,
-    FactorSid, IntegrationSid, NotificationSid, ServiceSid, WebhookSid,
+    AccessTokenSid, AccountSid, ApiKeySid, ChallengeGroupSid, ChallengeSid, CredentialSid,
+    EntitySid, FactorKeySid, FactorSid, IntegrationSid, NotificationSid, ServiceSid, WebhookSid,
 };
+use countersign_domain::signing_key::SigningKey;
 use countersign_domain::text::StringMap;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
 use countersign_domain::time::Instant;
@@ -157,6 +160,30 @@ impl Fixtures {
             created_at: self.now(),
             updated_at: self.now(),
         }
+    }
+
+    /// A request whose client is called, and the first challenge of its group, for which it is.
+    pub fn backchannel(&self, challenge: Challenge) -> (BackchannelRequest, Challenge) {
+        let (owner, group) = (&challenge.owner, ChallengeGroupSid::of_first(challenge.sid));
+        let request = BackchannelRequest {
+            id: BackchannelHandle::draw(&self.entropy).id(),
+            account: owner.account,
+            service: owner.service,
+            integration: IntegrationSid::mint(self.now(), &self.entropy),
+            identity: owner.identity.clone(),
+            group,
+            created_at: self.now(),
+            deadline: challenge.expires_at + GRACE,
+            redeemed_at: None,
+            call: Some(Sealed::from_bytes(random::<69>(&self.entropy).to_vec())),
+        };
+        (request, Challenge { group: Some(group), ..challenge })
+    }
+
+    /// The first key of an algorithm. It is sealed by nobody.
+    pub fn signing_key(&self, algorithm: JwsAlgorithm) -> SigningKey {
+        let key = Sealed::from_bytes(random::<69>(&self.entropy).to_vec());
+        SigningKey { algorithm, version: 1, key, created_at: self.now() }
     }
 
     /// A token for one push factor of `identity`.

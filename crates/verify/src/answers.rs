@@ -149,6 +149,7 @@ impl Verify {
             number: answer.number(),
             metadata: metadata.clone(),
             signed: Some(SignedAnswer { jws: payload.to_owned(), key: factor.key }),
+            group: answered.group,
             others: others.iter().map(|other| other.sid).collect(),
             at: now,
         };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::challenge::Challenge;
 use countersign_domain::challenge_group::{ChallengeGroup, MAX_CHALLENGES};
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
@@ -47,6 +48,19 @@ impl Verify {
         devices: &Devices,
         new: &NewChallenge,
     ) -> VerifyResult<ChallengeGroup> {
+        self.open_group(account, service, identity, devices, new, |_, _| None).await
+    }
+
+    /// As [`Verify::create_challenge_group`]. `asked_by` makes the request of the client that asks, which is stored with the group.
+    pub(crate) async fn open_group(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        identity: &Identity,
+        devices: &Devices,
+        new: &NewChallenge,
+        asked_by: impl FnOnce(&ChallengeGroup, Instant) -> Option<BackchannelRequest> + Send,
+    ) -> VerifyResult<ChallengeGroup> {
         let entity = self.entity(account, service, identity).await?.owner.entity;
         let found = self.service(account, service).await?;
         let now = self.time().await?;
@@ -59,15 +73,22 @@ impl Verify {
         let usage = usage.fold(Usage::default(), |all, one| all + one);
         let records: Vec<_> = challenges.iter().map(|one| *one.sid.as_bytes()).collect();
         let reservation = self.quotas.reserve(account, usage, &records, now)?;
-        if let GroupOpened::Refused { factor, why } = self.store.open_group(&openings).await? {
-            let refused = challenges.iter().find(|challenge| challenge.factor == factor);
-            refused.map_or(Ok(()), |challenge| refuse_unopened(challenge, why, now))?;
+        let group = ChallengeGroup::of(challenges.iter().cloned()).ok_or(VerifyError::NotFound)?;
+        let asked_by = asked_by(&group, now);
+        let opened = self.store.open_group(&openings, asked_by.as_ref()).await?;
+        match opened {
+            GroupOpened::Done => {}
+            GroupOpened::Repeated => return Err(VerifyError::Conflict),
+            GroupOpened::Refused { factor, why } => {
+                let refused = challenges.iter().find(|challenge| challenge.factor == factor);
+                refused.map_or(Ok(()), |challenge| refuse_unopened(challenge, why, now))?;
+            }
         }
         reservation.keep();
         for push in pushes {
             self.begin_push(push).await;
         }
-        ChallengeGroup::of(challenges).ok_or(VerifyError::NotFound)
+        Ok(group)
     }
 
     /// Asks all devices of a person, and returns the group once it is answered or has expired, after `most` at the latest. `stop`

@@ -25,7 +25,7 @@ impl Verify {
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] without the service; [`VerifyError::TooManyIntegrations`]; [`VerifyError::Parameter`] if it lacks
-    /// networks that its kind needs.
+    /// what its kind needs.
     pub async fn create_integration(
         &self,
         account: AccountSid,
@@ -93,7 +93,7 @@ impl Verify {
     /// Changes the settings of an integration by `edit`, which is given its kind and runs again after a concurrent change.
     ///
     /// # Errors
-    /// Those of `edit`; [`VerifyError::NotFound`]; [`VerifyError::Parameter`] if it then lacks networks that its kind needs.
+    /// Those of `edit`; [`VerifyError::NotFound`]; [`VerifyError::Parameter`] if it then lacks what its kind needs.
     pub async fn update_integration<E: From<VerifyError>>(
         &self,
         account: AccountSid,
@@ -253,7 +253,9 @@ impl Verify {
 }
 
 fn check(kind: IntegrationKind, settings: &IntegrationSettings) -> VerifyResult<()> {
-    settings.check_networks(kind).map_err(|why| VerifyError::Parameter(Parameter::Networks, why))
+    settings
+        .check(kind)
+        .map_err(|(part, why)| VerifyError::Parameter(Parameter::Integration(part), why))
 }
 
 fn seal_context(sid: IntegrationSid) -> String {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use countersign_domain::credential::CredentialPart;
+use countersign_domain::integration::IntegrationPart;
 use countersign_domain::presence_choice::PresencePart;
 
 /// A value that a use case refused. Its name in a request is for `api` to say.
@@ -24,8 +25,8 @@ pub enum Parameter {
     Presence(PresencePart),
     /// The code that a person typed on the page.
     PresenceCode,
-    /// The networks that an integration's requests may come from.
-    Networks,
+    /// A setting that an integration of its kind needs.
+    Integration(IntegrationPart),
     /// A part of a push credential.
     Credential(CredentialPart),
 }
@@ -43,7 +44,11 @@ impl fmt::Display for Parameter {
             Self::Presence(PresencePart::Label) => f.write_str("label of the presence code"),
             Self::Presence(PresencePart::Answer) => f.write_str("presence number"),
             Self::PresenceCode => f.write_str("presence code"),
-            Self::Networks => f.write_str("networks"),
+            Self::Integration(IntegrationPart::Networks) => f.write_str("networks"),
+            Self::Integration(IntegrationPart::NotificationEndpoint) => {
+                f.write_str("notification endpoint")
+            }
+            Self::Integration(IntegrationPart::KeycloakIssuers) => f.write_str("issuers"),
             Self::Credential(part) => part.fmt(f),
         }
     }

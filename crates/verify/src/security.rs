@@ -175,6 +175,8 @@ events! {
     IntegrationUpdated "integration.updated";
     IntegrationRotated "integration.rotated";
     IntegrationDeleted "integration.deleted";
+    OpenIdTokens "openid.tokens";
+    SigningKeyCreated "signing_key.created";
     ServiceCreated "service.created";
     ServiceUpdated "service.updated";
     ServiceDeleted "service.deleted";

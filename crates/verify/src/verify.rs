@@ -18,6 +18,7 @@ use countersign_store::{PageQuery, Store};
 use crate::cache::{Cache, Missing};
 use crate::credential_secrets::{CredentialCheck, CredentialSecrets};
 use crate::failures::Failures;
+use crate::key_ring::KeyRings;
 use crate::keys::Keys;
 use crate::notification_target::NotificationTarget;
 use crate::opened_integration::OpenedIntegration;
@@ -92,6 +93,7 @@ pub struct Verify {
     pub(crate) reports: Box<ReportLimiter>,
     pub(crate) quotas: Box<Quotas>,
     pub(crate) passwords: Passwords,
+    pub(crate) key_rings: Box<KeyRings>,
     /// Held while something is created whose number per account is limited, so that concurrent requests cannot pass the limit.
     pub(crate) creating: tokio::sync::Mutex<()>,
 }
@@ -161,6 +163,7 @@ impl Verify {
             readiness: Readiness::default(),
             reports: Box::new(ReportLimiter::new()),
             passwords: Passwords::new(),
+            key_rings: Box::default(),
             creating: tokio::sync::Mutex::new(()),
         }
     }

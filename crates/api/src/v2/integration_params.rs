@@ -1,7 +1,9 @@
 //! The parameters of an integration.
 
+use countersign_domain::client_url::{ClientUrl, ClientUrls};
 use countersign_domain::integration::{IntegrationKind, IntegrationSettings, PROMPT_SECONDS};
 use countersign_domain::invalid::Invalid;
+use countersign_domain::openid_client::OpenIdClient;
 use countersign_domain::service_protection::PresenceList;
 use countersign_domain::source_networks::SourceNetworks;
 use countersign_domain::text::FriendlyName;
@@ -58,7 +60,48 @@ pub(super) fn change(
     if let Some(wanted) = of_kind(params, name, wanted, kind, IntegrationKind::Radius)? {
         to.message_authenticator = wanted;
     }
+    let issuers = list(params, "Keycloak.Issuers", ClientUrls::parse)?;
+    let only = IntegrationKind::Keycloak;
+    if let Some(issuers) = of_kind(params, "Keycloak.Issuers", issuers, kind, only)? {
+        to.keycloak_issuers = issuers;
+    }
+    change_openid(params, kind, &mut to.openid)
+}
+
+/// Makes the changes to a client of the OpenID provider.
+fn change_openid(
+    params: &Params<'_>,
+    kind: IntegrationKind,
+    to: &mut OpenIdClient,
+) -> Result<(), ApiError> {
+    let only = IntegrationKind::OpenId;
+    let uris = list(params, "OpenId.RedirectUris", ClientUrls::parse)?;
+    if let Some(uris) = of_kind(params, "OpenId.RedirectUris", uris, kind, only)? {
+        to.redirect_uris = uris;
+    }
+    let algorithm = params.optional("OpenId.IdTokenAlg", str::parse)?;
+    if let Some(algorithm) = of_kind(params, "OpenId.IdTokenAlg", algorithm, kind, only)? {
+        to.id_token_alg = algorithm;
+    }
+    let mode = params.optional("OpenId.Ciba", str::parse)?;
+    if let Some(mode) = of_kind(params, "OpenId.Ciba", mode, kind, only)? {
+        to.ciba = mode;
+    }
+    let name = "OpenId.NotificationEndpoint";
+    let endpoint = params.optional(name, endpoint)?;
+    if let Some(endpoint) = of_kind(params, name, endpoint, kind, only)? {
+        to.notification_endpoint = endpoint;
+    }
+    let code = params.optional("OpenId.UserCode", str::parse)?;
+    if let Some(code) = of_kind(params, "OpenId.UserCode", code, kind, only)? {
+        to.user_code = code;
+    }
     Ok(())
+}
+
+/// Parses where a client is called; an empty text: nowhere.
+fn endpoint(text: &str) -> Result<Option<ClientUrl>, Invalid> {
+    if text.is_empty() { Ok(None) } else { ClientUrl::parse(text).map(Some) }
 }
 
 /// The value of a parameter that integrations of one kind have, refused for those of another.
@@ -146,6 +189,13 @@ mod tests {
     #[case("FriendlyName=a&Kind=radius&Legacy=true", 60306)]
     #[case("FriendlyName=a&Kind=radius&Radius.Mode=push", 60306)]
     #[case("FriendlyName=a&Kind=radius&Radius.MessageAuthenticator=off", 60306)]
+    #[case("FriendlyName=a&Kind=duo&OpenId.Ciba=poll", 60306)]
+    #[case("FriendlyName=a&Kind=openid&OpenId.Ciba=push", 60306)]
+    #[case("FriendlyName=a&Kind=openid&OpenId.IdTokenAlg=none", 60306)]
+    #[case("FriendlyName=a&Kind=openid&OpenId.RedirectUris=http://shop.example/cb", 60306)]
+    #[case("FriendlyName=a&Kind=openid&OpenId.NotificationEndpoint=shop", 60306)]
+    #[case("FriendlyName=a&Kind=openid&OpenId.UserCode=maybe", 60306)]
+    #[case("FriendlyName=a&Kind=openid&Keycloak.Issuers=https://sso.example", 60306)]
     fn rejects(#[case] form: &str, #[case] code: u32) {
         assert_eq!(read(form).expect_err(form).code_and_text().0, code);
     }

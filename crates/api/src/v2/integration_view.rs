@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use countersign_domain::client_url::ClientUrl;
 use countersign_domain::integration::{Integration, IntegrationKind};
 use countersign_domain::service_protection::{PresenceList, PresenceMode};
 use countersign_domain::sid::{AccountSid, IntegrationSid, ServiceSid};
@@ -16,6 +17,35 @@ use crate::urls::PublicUrl;
 struct RadiusView {
     mode: &'static str,
     message_authenticator: &'static str,
+}
+
+#[derive(Serialize)]
+struct OpenIdView<'a> {
+    issuer: String,
+    redirect_uris: Vec<&'a str>,
+    id_token_alg: &'static str,
+    ciba: &'static str,
+    notification_endpoint: Option<&'a str>,
+    user_code: &'static str,
+}
+
+impl<'a> OpenIdView<'a> {
+    fn of(integration: &'a Integration, base: &PublicUrl) -> Self {
+        let client = &integration.settings.openid;
+        Self {
+            issuer: format!("{}/openid/{}", base.as_str(), integration.service),
+            redirect_uris: client.redirect_uris.iter().collect(),
+            id_token_alg: client.id_token_alg.as_str(),
+            ciba: client.ciba.as_str(),
+            notification_endpoint: client.notification_endpoint.as_ref().map(ClientUrl::as_str),
+            user_code: client.user_code.as_str(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct KeycloakView<'a> {
+    issuers: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -42,6 +72,8 @@ pub(super) struct IntegrationView<'a> {
     prompt_life: u32,
     legacy: Option<bool>,
     radius: Option<RadiusView>,
+    openid: Option<OpenIdView<'a>>,
+    keycloak: Option<KeycloakView<'a>>,
     date_created: Instant,
     date_updated: Instant,
     url: String,
@@ -71,6 +103,10 @@ impl<'a> IntegrationView<'a> {
                 mode: settings.radius_mode.as_str(),
                 message_authenticator: settings.message_authenticator.as_str(),
             }),
+            openid: (integration.kind == IntegrationKind::OpenId)
+                .then(|| OpenIdView::of(integration, base)),
+            keycloak: (integration.kind == IntegrationKind::Keycloak)
+                .then(|| KeycloakView { issuers: settings.keycloak_issuers.iter().collect() }),
             date_created: integration.created_at,
             date_updated: integration.updated_at,
             links: Links { secret: format!("{url}/Secret"), identity: format!("{url}/Identity") },
@@ -158,6 +194,12 @@ mod tests {
             &opened(IntegrationKind::Duo),
             &base()
         ));
+    }
+
+    #[test]
+    fn openid() {
+        let opened = opened(IntegrationKind::OpenId);
+        insta::assert_json_snapshot!(IntegrationView::of(&opened.integration, &base()));
     }
 
     #[test]

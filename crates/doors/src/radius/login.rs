@@ -18,7 +18,7 @@ use super::door::{Client, RadiusDoor};
 use super::request::{AccessRequest, Typed};
 use super::response::Response;
 use super::state;
-use crate::person::Person;
+use crate::person::{Person, wanted_presence};
 
 /// Longer than any prompt lives.
 const TO_THE_END: Duration = Duration::from_secs(20 * 60);
@@ -139,12 +139,7 @@ impl RadiusDoor {
     ) -> VerifyResult<Option<ChallengeGroup>> {
         let (account, service) = client.place();
         let settings = &client.0.integration.settings;
-        let wanted = match &settings.presence {
-            Some(own) => own.modes().to_vec(),
-            None => {
-                self.verify.service(account, service).await?.settings.protection.presence().to_vec()
-            }
-        };
+        let wanted = wanted_presence(&self.verify, &client.0.integration).await?;
         let modes = shown(&wanted, settings.radius_mode);
         let must_take_numbers = !modes.contains(&PresenceMode::None);
         let words: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();

@@ -4,6 +4,8 @@ use clap::{Args, Subcommand};
 use countersign_domain::integration::{
     IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
 };
+use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::openid_client::{CibaMode, UserCode};
 use countersign_domain::sid::{AccountSid, IntegrationSid, ServiceSid};
 use countersign_domain::text::FriendlyName;
 use countersign_domain::user_mapping::UserRule;
@@ -45,7 +47,7 @@ pub enum Integrations {
         /// The service's SID (VA…)
         #[arg(long, value_name = "SID")]
         service: ServiceSid,
-        /// The protocol: duo or radius
+        /// The protocol: duo, radius, openid or keycloak
         #[arg(long)]
         kind: IntegrationKind,
         /// The name that prompts show
@@ -130,6 +132,24 @@ pub struct Settings {
     /// radius: required or optional
     #[arg(long, value_name = "WORD")]
     pub message_authenticator: Option<MessageAuthenticator>,
+    /// openid: where the code flow may lead back to; may be repeated, and replaces all; empty: nowhere
+    #[arg(long = "redirect-uri", value_name = "URL")]
+    pub redirect_uris: Vec<String>,
+    /// openid: how ID tokens are signed: RS256 or ES256
+    #[arg(long, value_name = "ALGORITHM")]
+    pub id_token_alg: Option<JwsAlgorithm>,
+    /// openid: how the client learns of answers: off, poll or ping
+    #[arg(long, value_name = "MODE")]
+    pub ciba: Option<CibaMode>,
+    /// openid: where the client is called in the mode ping; empty: nowhere
+    #[arg(long, value_name = "URL")]
+    pub notification_endpoint: Option<String>,
+    /// openid: whether a request must carry a code of the person: off or required
+    #[arg(long, value_name = "WORD")]
+    pub user_code: Option<UserCode>,
+    /// keycloak: the issuer of a realm that asks; may be repeated, and replaces all
+    #[arg(long = "issuer", value_name = "URL")]
+    pub issuers: Vec<String>,
 }
 
 fn name(text: &str) -> Result<FriendlyName, String> {

@@ -1,7 +1,11 @@
 //! `countersign integrations`: works beside a running server, which applies changes within ten seconds.
 
 use anyhow::{anyhow, ensure};
-use countersign_domain::integration::{Integration, IntegrationKind, IntegrationSettings};
+use countersign_domain::client_url::{ClientUrl, ClientUrls};
+use countersign_domain::integration::{
+    Integration, IntegrationKind, IntegrationPart, IntegrationSettings,
+};
+use countersign_domain::openid_client::OpenIdClient;
 use countersign_domain::service_protection::{PresenceList, PresenceMode};
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::source_networks::SourceNetworks;
@@ -136,6 +140,18 @@ fn change(
     only("radius-mode", IntegrationKind::Radius, flags.radius_mode.is_some())?;
     let is_given = flags.message_authenticator.is_some();
     only("message-authenticator", IntegrationKind::Radius, is_given)?;
+    let openid = IntegrationKind::OpenId;
+    only("redirect-uri", openid, !flags.redirect_uris.is_empty())?;
+    only("id-token-alg", openid, flags.id_token_alg.is_some())?;
+    only("ciba", openid, flags.ciba.is_some())?;
+    only("notification-endpoint", openid, flags.notification_endpoint.is_some())?;
+    only("user-code", openid, flags.user_code.is_some())?;
+    only("issuer", IntegrationKind::Keycloak, !flags.issuers.is_empty())?;
+    change_openid(flags, &mut to.openid)?;
+    if let Some(issuers) = given(&flags.issuers) {
+        to.keycloak_issuers =
+            ClientUrls::parse(issuers).map_err(|why| anyhow!("--issuer {why}"))?;
+    }
     if let Some(aliases) = given(&flags.aliases) {
         to.users.aliases = Aliases::parse(aliases).map_err(|why| anyhow!("--alias {why}"))?;
     }
@@ -153,7 +169,29 @@ fn change(
     to.legacy = flags.legacy.unwrap_or(to.legacy);
     to.radius_mode = flags.radius_mode.unwrap_or(to.radius_mode);
     to.message_authenticator = flags.message_authenticator.unwrap_or(to.message_authenticator);
-    to.check_networks(kind).map_err(|why| anyhow!("--network {why}"))
+    to.check(kind).map_err(|(part, why)| match part {
+        IntegrationPart::Networks => anyhow!("--network {why}"),
+        IntegrationPart::NotificationEndpoint => anyhow!("--notification-endpoint {why}"),
+        IntegrationPart::KeycloakIssuers => anyhow!("--issuer {why}"),
+    })
+}
+
+/// Makes the changes to a client of the OpenID provider.
+fn change_openid(flags: &Flags, to: &mut OpenIdClient) -> anyhow::Result<()> {
+    if let Some(uris) = given(&flags.redirect_uris) {
+        to.redirect_uris =
+            ClientUrls::parse(uris).map_err(|why| anyhow!("--redirect-uri {why}"))?;
+    }
+    if let Some(url) = &flags.notification_endpoint {
+        let parse = |text: &String| ClientUrl::parse(text);
+        let endpoint = Some(url).filter(|text| !text.is_empty()).map(parse).transpose();
+        to.notification_endpoint =
+            endpoint.map_err(|why| anyhow!("--notification-endpoint {why}"))?;
+    }
+    to.id_token_alg = flags.id_token_alg.unwrap_or(to.id_token_alg);
+    to.ciba = flags.ciba.unwrap_or(to.ciba);
+    to.user_code = flags.user_code.unwrap_or(to.user_code);
+    Ok(())
 }
 
 /// The values of a flag that was given; one empty value is none.
@@ -196,6 +234,8 @@ fn members(integration: &Integration) -> Value {
     let presence: Vec<_> = modes.copied().map(PresenceMode::as_str).collect();
     let networks: Vec<_> = settings.networks.iter().map(ToString::to_string).collect();
     let is_radius = integration.kind == IntegrationKind::Radius;
+    let openid = Some(&settings.openid).filter(|_| integration.kind == IntegrationKind::OpenId);
+    let is_keycloak = integration.kind == IntegrationKind::Keycloak;
     json!({
         "sid": integration.sid.to_string(),
         "account_sid": integration.account.to_string(),
@@ -209,9 +249,15 @@ fn members(integration: &Integration) -> Value {
         "presence": presence,
         "networks": networks,
         "prompt_life": settings.prompt_seconds,
-        "legacy": (!is_radius).then_some(settings.legacy),
+        "legacy": (integration.kind == IntegrationKind::Duo).then_some(settings.legacy),
         "radius_mode": is_radius.then(|| settings.radius_mode.as_str()),
         "message_authenticator": is_radius.then(|| settings.message_authenticator.as_str()),
+        "redirect_uris": openid.map(|it| it.redirect_uris.iter().collect::<Vec<_>>()),
+        "id_token_alg": openid.map(|it| it.id_token_alg.as_str()),
+        "ciba": openid.map(|it| it.ciba.as_str()),
+        "notification_endpoint": openid.and_then(|it| Some(it.notification_endpoint.as_ref()?.as_str())),
+        "user_code": openid.map(|it| it.user_code.as_str()),
+        "issuers": is_keycloak.then(|| settings.keycloak_issuers.iter().collect::<Vec<_>>()),
         "date_created": integration.created_at,
         "date_updated": integration.updated_at,
     })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::credential::Credential;
 use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Secret;
@@ -10,11 +11,12 @@ use countersign_domain::sid::{AccountSid, CredentialSid, ServiceSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_providers::{
-    CredentialSource, OpenedCredential, OpenedVapid, SharedToken, TokenStore, Unavailable,
-    VapidSource, WebhookKeys,
+    ClientCalls, CredentialSource, OpenedClientCall, OpenedCredential, OpenedVapid, SharedToken,
+    TokenStore, Unavailable, VapidSource, WebhookKeys,
 };
+use countersign_verify::backchannel::ClientCall;
 use countersign_verify::provider_tokens::NewProviderToken;
-use countersign_verify::{CredentialSecrets, Verify};
+use countersign_verify::{CredentialSecrets, Verify, VerifyError};
 
 /// A credential in the form that a provider takes.
 pub(crate) fn opened(credential: &Credential, secrets: &CredentialSecrets) -> OpenedCredential {
@@ -84,6 +86,28 @@ impl VapidSource for PushSecrets {
         let private_key = key.map_err(|error| Unavailable(error.to_string()))?.private_key;
         // Derived from the master key and the SID, so it has only one version.
         Ok(Some(Arc::new(OpenedVapid { updated_at: Instant::from_seconds(0), private_key })))
+    }
+}
+
+#[async_trait]
+impl ClientCalls for PushSecrets {
+    async fn client_call(
+        &self,
+        request: &BackchannelRequest,
+    ) -> Result<Option<OpenedClientCall>, Unavailable> {
+        let unavailable = |error: VerifyError| Unavailable(error.to_string());
+        let (account, service) = (request.account, request.service);
+        match self.0.integration(account, service, request.integration).await {
+            Ok(_) => {}
+            Err(VerifyError::NotFound) => return Ok(None),
+            Err(error) => return Err(unavailable(error)),
+        }
+        let call = self.0.client_call(request).map_err(unavailable)?;
+        Ok(call.map(|ClientCall { url, bearer, handle }| OpenedClientCall {
+            url,
+            bearer: Secret::new(bearer),
+            handle: handle.map(Secret::new),
+        }))
     }
 }
 

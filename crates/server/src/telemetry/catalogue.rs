@@ -108,6 +108,9 @@ catalogue! {
     "countersign_challenges_paused_total" Counter true
         ["reason" in &["in_a_row", "reported", "application"]]
         "Push challenges that were refused because their entity is paused.";
+    "countersign_client_calls_total" Counter true
+        ["outcome" in &["taken", "refused", "unanswered", "given_up"]]
+        "Calls of clients whose questions by CIBA or Keycloak have ended.";
     "countersign_radius_requests_total" Counter true ["outcome" in RADIUS]
         "RADIUS requests by what came of them.";
     "countersign_answers_from_another_country_total" Counter true

@@ -14,6 +14,8 @@ use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
 use countersign_doors::duo::{self, DuoDoor};
+use countersign_doors::keycloak::{self, KeycloakDoor};
+use countersign_doors::openid::{self, OpenIdDoor};
 use countersign_doors::radius::{self, RadiusDoor};
 use countersign_providers::Providers;
 use countersign_store::Store;
@@ -93,11 +95,13 @@ impl Parts<'_> {
             deliveries: Arc::clone(&store) as _,
             calls: Arc::clone(&store) as _,
             summaries: Arc::clone(&store) as _,
+            store: Arc::clone(&store),
             upkeep: store,
             log: log.transpose()?,
             bus: Arc::clone(&self.bus),
             providers: Arc::clone(&self.providers),
             webhooks: Arc::new(self.push.webhooks(self.world)?),
+            clients: Arc::new(self.push.clients(self.world)?),
             clock: Arc::clone(&self.world.clock),
             entropy: Arc::clone(&self.world.entropy),
             handover: self.handover.clone(),
@@ -171,6 +175,14 @@ impl Parts<'_> {
         }))
     }
 
+    fn openid_door(&self, public_url: &str) -> Arc<OpenIdDoor> {
+        Arc::new(OpenIdDoor::new(openid::Dependencies {
+            verify: Arc::clone(&self.verify),
+            public_url: public_url.to_owned(),
+            shutdown: self.tasks.shutdown.clone(),
+        }))
+    }
+
     /// Serves RADIUS clients until the server stops; the address that they send to.
     pub(super) fn serve_radius(
         &self,
@@ -210,6 +222,8 @@ impl Parts<'_> {
             .merge(reference)
             .merge(log_router(&self.verify))
             .merge(duo::router(&self.duo_door(state.public_url.as_str())))
+            .merge(openid::router(&self.openid_door(state.public_url.as_str())))
+            .merge(keycloak::router(&Arc::new(KeycloakDoor::new(Arc::clone(&self.verify)))))
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
         let router = spans::joined(router, &self.config.traces);

@@ -72,7 +72,11 @@ async fn an_invalid_value_of_an_integration_is_named_by_its_flag() {
         (&["duo", "--radius-mode", "wait"], 1, "--radius-mode is for"),
         (&["duo", "--alias", "ann"], 1, "--alias must have the form"),
         (&["duo", "--presence", "face"], 1, "--presence must be"),
-        (&["fax"], 2, "must be duo or radius"),
+        (&["fax"], 2, "must be duo, radius, openid or keycloak"),
+        (&["duo", "--ciba", "poll"], 1, "--ciba is for"),
+        (&["openid", "--ciba", "ping"], 1, "--notification-endpoint is required"),
+        (&["openid", "--redirect-uri", "http://shop.example"], 1, "--redirect-uri must be"),
+        (&["keycloak"], 1, "--issuer is required"),
         (&["duo", "--user-rule", "upper"], 2, "must be hashed"),
         (&["duo", "--prompt-life", "9"], 2, "10..=600"),
     ] {

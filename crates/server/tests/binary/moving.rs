@@ -7,11 +7,11 @@ use std::time::Duration;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::fact::Fact;
 use countersign_domain::factor::{Factor, FactorStatus};
+use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::settled::DeliveryEvent;
-use countersign_domain::sid::ChallengeGroupSid;
 use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::summary::{CountedPlatform, Grain, Measure, SummaryKey};
 use countersign_domain::webhook::{EventType, Webhook};
@@ -64,7 +64,8 @@ async fn left(database: &TestDatabase) {
 async fn open_group(rows: &Rows, devices: &[Factor]) {
     let mut asked: Vec<_> = devices.iter().map(|device| rows.make.challenge(device)).collect();
     asked.sort_by_key(|challenge| challenge.sid);
-    let group = Some(ChallengeGroupSid::of_first(asked[0].sid));
+    let (request, first) = rows.make.backchannel(asked[0].clone());
+    let group = first.group;
     let opening = |challenge| Opening {
         challenge: Challenge { group, ..challenge },
         notification: None,
@@ -75,7 +76,7 @@ async fn open_group(rows: &Rows, devices: &[Factor]) {
         prompts: PromptLimits::OFF,
     };
     let openings: Vec<_> = asked.into_iter().map(opening).collect();
-    assert_eq!(rows.store.open_group(&openings).await, Ok(GroupOpened::Done));
+    assert_eq!(rows.store.open_group(&openings, Some(&request)).await, Ok(GroupOpened::Done));
 }
 
 /// Counts one challenge of a device.
@@ -161,6 +162,8 @@ async fn furnish(store: SqliteStore) {
         forced_at: None,
     };
     store.renew_provider_token(&token).await.expect("stored");
+    let key = make.signing_key(JwsAlgorithm::Es256);
+    store.add_signing_key(&key).await.expect("stored");
     let service = make.service(&account);
     store.create_service(&service).await.expect("stored");
     let event_types = vec![EventType::ChallengeApproved, EventType::ChallengeExpired];

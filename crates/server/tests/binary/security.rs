@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use countersign_phone::{DenialReason, Phone, ServerOptions, jwt, system_time};
+use countersign_phone::{DenialReason, Phone, ServerOptions, Verdict, jwt, system_time};
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
@@ -85,6 +85,30 @@ async fn integrate(application: &Application, service: &str) -> (String, [String
     (sid, [text(&made, "secret"), text(&rotated, "secret")])
 }
 
+/// Signs the phone's person in to a client of the OpenID provider; the SID of the client, and its secrets.
+async fn sign_in_to_a_client(
+    application: &Application,
+    service: &str,
+    phone: &Phone,
+) -> (String, [String; 3]) {
+    let aliases = ("Aliases", "ann=alice-0001");
+    let form = [("FriendlyName", "shop"), ("Kind", "openid"), ("OpenId.Ciba", "poll"), aliases];
+    let made = application.create(&format!("{service}/Integrations"), &form).await;
+    let text = |body: &Value, name: &str| body[name].as_str().expect(name).to_owned();
+    let secret = text(&made, "secret");
+    let client = application.with(&text(&made, "key"), &secret);
+    let issuer = format!("/openid/{}", phone.service_sid());
+    let ask = [("scope", "openid"), ("login_hint", "ann")];
+    let (_, asked) = client.post(&format!("{issuer}/bc-authorize"), &ask).await;
+    let name = text(&asked, "auth_req_id");
+    let pending = phone.challenges(None).await.expect("its challenges").remove(0);
+    phone.answer(&pending.sid, Verdict::Approved).await.expect("it is recorded");
+    let fetch = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &*name)];
+    let (status, tokens) = client.post(&format!("{issuer}/token"), &fetch).await;
+    assert_eq!(status, 200, "{tokens}");
+    (text(&made, "sid"), [secret, name, text(&tokens, "access_token")])
+}
+
 /// Answers a challenge of the phone with a signature that is not the phone's; the challenge's SID.
 async fn forge_an_answer(application: &Application, phone: &Phone) -> String {
     let path = application.challenge(phone, &[("Details.Message", "Log in?")]).await;
@@ -135,6 +159,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     while nobody.visit_console().await != 429 {}
     let (credential, webhook) = change_settings(&application, &service).await;
     let (integration, integration_secrets) = integrate(&application, &service).await;
+    let (client, client_secrets) = sign_in_to_a_client(&application, &service, &phone).await;
     connect_with_a_wrong_clock(&stage, &phone).await;
     let challenge = forge_an_answer(&application, &phone).await;
     let reported = report_and_resume(&application, &phone).await;
@@ -151,7 +176,8 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
     let log = running.stop().await.stderr;
 
     let secrets = ["a-wrong-token", "wrong-field", TOKEN, "webhook-secret", "x.y.z"];
-    for secret in secrets.into_iter().chain(integration_secrets.iter().map(String::as_str)) {
+    let drawn = integration_secrets.iter().chain(&client_secrets).map(String::as_str);
+    for secret in secrets.into_iter().chain(drawn) {
         let found: Vec<_> = log.lines().filter(|line| line.contains(secret)).collect();
         assert!(found.is_empty(), "{secret}: {found:#?}");
     }
@@ -179,6 +205,8 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         ("integration.updated", "success", "http", Some(&integration)),
         ("integration.rotated", "success", "http", Some(&integration)),
         ("integration.deleted", "success", "http", Some(&integration)),
+        ("openid.tokens", "success", "http", Some(&client)),
+        ("signing_key.created", "success", "http", Some("RS256-1")),
         ("challenge.answer", "failure", "http", Some(&challenge)),
         ("challenge.reported", "success", "http", Some(&reported)),
         ("entity.paused", "success", "http", Some(entity)),
@@ -204,6 +232,7 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
             None => None,
             Some(NOBODY) => Some(NOBODY),
             Some(key_sid) if key_sid == key => None,
+            Some("RS256-1") => None,
             _ if via == "command" => None,
             Some(_) => Some(ACCOUNT),
         };

@@ -3,6 +3,7 @@
 pub mod access_tokens;
 pub mod accounts;
 pub mod audit_entries;
+pub mod backchannel;
 pub mod calls;
 pub mod challenges;
 pub mod credentials;
@@ -17,6 +18,7 @@ pub mod protections;
 pub mod provider_tokens;
 pub mod services;
 pub mod sessions;
+pub mod signing_keys;
 pub mod summaries;
 pub mod targets;
 pub mod timeline;

@@ -49,7 +49,7 @@ fn draw(fixture: &Fixture, devices: &[Factor]) -> Vec<Challenge> {
     all
 }
 
-fn openings(fixture: &Fixture, challenges: &[Challenge]) -> Vec<Opening> {
+pub(super) fn openings(fixture: &Fixture, challenges: &[Challenge]) -> Vec<Opening> {
     let opening = |challenge: &Challenge| Opening {
         challenge: challenge.clone(),
         notification: Some(fixture.make.automatic(challenge)),
@@ -64,7 +64,7 @@ fn openings(fixture: &Fixture, challenges: &[Challenge]) -> Vec<Opening> {
 
 async fn open(fixture: &Fixture, devices: &[Factor]) -> Vec<Challenge> {
     let challenges = draw(fixture, devices);
-    let opened = fixture.store.open_group(&openings(fixture, &challenges)).await;
+    let opened = fixture.store.open_group(&openings(fixture, &challenges), None).await;
     assert_eq!(opened, Ok(GroupOpened::Done));
     challenges
 }
@@ -113,7 +113,7 @@ pub async fn a_group_is_stored_whole_or_not_at_all(fixture: &Fixture) {
     fixture.enrol(&unverified, None).await;
     devices.push(unverified.clone());
     let refused = draw(fixture, &devices);
-    let opened = fixture.store.open_group(&openings(fixture, &refused)).await;
+    let opened = fixture.store.open_group(&openings(fixture, &refused), None).await;
     let why = Opened::NoFactor;
     assert_eq!(opened, Ok(GroupOpened::Refused { factor: unverified.sid, why }));
     assert_eq!(read(fixture, &refused).await, None);
@@ -123,7 +123,7 @@ pub async fn a_group_is_stored_whole_or_not_at_all(fixture: &Fixture) {
     let full = draw(fixture, &devices);
     let mut limited = openings(fixture, &full);
     limited.iter_mut().for_each(|opening| opening.most_per_factor_hour = 1);
-    let opened = fixture.store.open_group(&limited).await;
+    let opened = fixture.store.open_group(&limited, None).await;
     let why = Opened::TooMany;
     assert_eq!(opened, Ok(GroupOpened::Refused { factor: devices[2].sid, why }));
     let page = PageQuery::first(10);
@@ -279,7 +279,7 @@ pub async fn a_group_counts_once_for_its_entity(fixture: &Fixture) {
         limited.iter_mut().for_each(|opening| opening.most_per_factor_hour = 6);
         limited[0].prompts = prompts;
         limited[0].most_per_entity_hour = 6;
-        let opened = fixture.store.open_group(&limited).await.unwrap();
+        let opened = fixture.store.open_group(&limited, None).await.unwrap();
         let paused =
             matches!(opened, GroupOpened::Refused { why: Opened::Paused { begins: true, .. }, .. });
         assert_eq!((opened == GroupOpened::Done, paused), (number < 5, number == 5), "{opened:?}");
@@ -312,7 +312,7 @@ pub async fn an_approval_of_any_challenge_of_a_group_ends_the_pause(fixture: &Fi
         let challenges = draw(fixture, &devices);
         let mut limited = openings(fixture, &challenges);
         limited[0].prompts = prompts;
-        let opened = fixture.store.open_group(&limited).await.unwrap();
+        let opened = fixture.store.open_group(&limited, None).await.unwrap();
         fixture.pass(1);
         (challenges, opened == GroupOpened::Done)
     };
@@ -369,7 +369,7 @@ pub async fn a_wrong_number_counts_for_all_devices_of_a_group(fixture: &Fixture)
     for challenge in &mut group {
         challenge.presence = Some(Box::new(Presence::new(proof.clone())));
     }
-    let opened = fixture.store.open_group(&openings(fixture, &group)).await;
+    let opened = fixture.store.open_group(&openings(fixture, &group), None).await;
     assert_eq!(opened, Ok(GroupOpened::Done));
     let denied = Recorded::Refused(ChallengeClosedError::AnsweredElsewhere);
     for (device, number, expected) in [

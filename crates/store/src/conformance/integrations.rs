@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use countersign_domain::client_url::{ClientUrl, ClientUrls};
 use countersign_domain::integration::{
     Integration, IntegrationKind, IntegrationSettings, MessageAuthenticator, RadiusMode,
     UnknownUsers,
 };
+use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::openid_client::{CibaMode, OpenIdClient, UserCode};
 use countersign_domain::secret::Sealed;
 use countersign_domain::service_protection::PresenceList;
 use countersign_domain::source_networks::SourceNetworks;
@@ -109,6 +112,15 @@ pub async fn an_integration_is_replaced_only_if_nobody_was_faster(fixture: &Fixt
             legacy: true,
             radius_mode: RadiusMode::Challenge,
             message_authenticator: MessageAuthenticator::Optional,
+            openid: OpenIdClient {
+                redirect_uris: ClientUrls::parse(["https://shop.example/cb"].into_iter()).unwrap(),
+                id_token_alg: JwsAlgorithm::Es256,
+                ciba: CibaMode::Ping,
+                notification_endpoint: ClientUrl::parse("https://shop.example/ciba").ok(),
+                user_code: UserCode::Required,
+            },
+            keycloak_issuers: ClientUrls::parse(["https://sso.example/realms/a"].into_iter())
+                .unwrap(),
         },
         updated_at: fixture.now(),
         ..was.clone()

@@ -25,6 +25,8 @@ fn every_rule_is_listed() {
         include_str!("pauses.rs"),
         include_str!("protections.rs"),
         include_str!("provider_tokens.rs"),
+        include_str!("signing_keys.rs"),
+        include_str!("backchannel.rs"),
         include_str!("deliveries.rs"),
         include_str!("settling.rs"),
         include_str!("recent.rs"),

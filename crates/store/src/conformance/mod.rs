@@ -11,6 +11,7 @@ pub mod access_tokens;
 pub mod accounts;
 pub mod answers;
 pub mod audit_trail;
+pub mod backchannel;
 pub mod challenge_groups;
 pub mod challenges;
 pub mod codes;
@@ -35,6 +36,7 @@ pub mod recent;
 pub mod services;
 pub mod sessions;
 pub mod settling;
+pub mod signing_keys;
 pub mod summaries;
 pub mod timeline;
 pub mod totp_factors;
@@ -257,6 +259,20 @@ macro_rules! conformance {
                 a_provider_token_reads_back_as_it_was_stored
                 of_nodes_that_renew_a_provider_token_at_once_one_does
                 a_provider_token_of_the_day_before_goes_when_another_is_stored
+            }
+            signing_keys {
+                signing_keys_read_back_as_they_were_stored
+                of_nodes_that_make_a_signing_key_at_once_one_does
+                only_the_newest_signing_keys_are_kept
+            }
+            backchannel {
+                a_request_reads_back_as_it_was_stored
+                a_request_of_a_refused_group_is_not_stored
+                a_request_is_stored_once
+                an_approval_is_fetched_once
+                a_client_is_called_when_its_question_has_ended
+                a_client_is_called_again_until_it_has_taken_the_call
+                a_request_is_removed_an_hour_after_its_deadline
             }
             deliveries {
                 a_lease_is_held_by_one_worker

@@ -4,7 +4,7 @@ use super::log_tables as log;
 use super::table::{Table, bytes, flag, id, number, text};
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 32] = [
+pub static TABLES: [Table; 34] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -292,6 +292,29 @@ pub static TABLES: [Table; 32] = [
         name: "provider_tokens",
         key: &[id("key")],
         rest: &[number("version"), bytes("token"), number("signed_at"), number("forced_at")],
+    },
+    Table {
+        name: "signing_keys",
+        key: &[text("algorithm"), number("version")],
+        rest: &[bytes("key"), number("created_at")],
+    },
+    Table {
+        name: "backchannel_requests",
+        key: &[id("id")],
+        rest: &[
+            id("account_sid"),
+            id("service_sid"),
+            id("integration_sid"),
+            text("identity"),
+            id("group_sid"),
+            number("created_at"),
+            number("deadline"),
+            number("redeemed_at"),
+            bytes("call"),
+            number("wake_at"),
+            number("attempts"),
+            id("node"),
+        ],
     },
     Table {
         name: "operators",

@@ -1,6 +1,7 @@
 //! Groups of challenges: one question to several devices of a person.
 
 use async_trait::async_trait;
+use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::challenge_group::ChallengeGroup;
 use countersign_domain::sid::{ChallengeGroupSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::text::Identity;
@@ -14,6 +15,8 @@ use crate::page::{Page, PageQuery};
 pub enum GroupOpened {
     /// All its challenges are stored.
     Done,
+    /// There is a request with the id of the new one: nothing is stored.
+    Repeated,
     /// No challenge is stored, because one cannot be.
     Refused {
         /// The factor of the first such challenge.
@@ -28,8 +31,13 @@ pub enum GroupOpened {
 pub trait ChallengeGroups {
     /// Stores the challenges of one group, each with the notification that it causes: all of them, or none. They name the group
     /// and its entity, are ordered by their SIDs and hold no codes. Each keeps the conditions of its own opening; what is limited
-    /// for the entity is for the first one only, since a group counts once.
-    async fn open_group(&self, openings: &[Opening]) -> StoreResult<GroupOpened>;
+    /// for the entity is for the first one only, since a group counts once. The request of the client that asked is stored with
+    /// them, if there is one.
+    async fn open_group(
+        &self,
+        openings: &[Opening],
+        asked_by: Option<&BackchannelRequest>,
+    ) -> StoreResult<GroupOpened>;
     /// Reads a group by its path.
     async fn challenge_group(
         &self,

@@ -11,7 +11,7 @@ use countersign_domain::factor::Factor;
 use countersign_domain::presence::{PresenceCode, PresenceNumber};
 use countersign_domain::presence_check::CodeRefusal;
 use countersign_domain::protection::{Pause, PromptLimits};
-use countersign_domain::sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid};
+use countersign_domain::sid::{ChallengeGroupSid, ChallengeSid, EntitySid, FactorSid, ServiceSid};
 use countersign_domain::signed_answer::SignedAnswer;
 use countersign_domain::text::{Identity, StringMap};
 use countersign_domain::time::Instant;
@@ -88,6 +88,8 @@ pub struct Answer {
     pub metadata: Option<StringMap>,
     /// The answer as the device signed it. None for a code, or if the verdict is the server's own.
     pub signed: Option<SignedAnswer>,
+    /// The group of the challenge. The client that asked its question is called.
+    pub group: Option<ChallengeGroupSid>,
     /// The other challenges of its group, which the answer ends.
     pub others: Vec<ChallengeSid>,
     /// When it was given.
@@ -107,6 +109,7 @@ impl Answer {
             number: None,
             metadata: None,
             signed: None,
+            group: None,
             others: Vec::new(),
             at,
         }
@@ -122,11 +125,12 @@ impl Answer {
     pub fn presence_failed(&self) -> Self {
         let reason = Some(DenialReason::PresenceFailed);
         let (address, country) = (self.address, self.country);
-        let others = self.others.clone();
+        let (group, others) = (self.group, self.others.clone());
         Self {
             reason,
             address,
             country,
+            group,
             others,
             ..Self::new(self.challenge, Verdict::Denied, self.at)
         }

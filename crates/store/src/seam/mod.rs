@@ -17,6 +17,7 @@
 mod access_tokens;
 mod accounts;
 mod audit_trail;
+mod backchannel;
 mod calls;
 mod challenge_groups;
 mod challenges;
@@ -33,6 +34,7 @@ mod provider_tokens;
 mod recent;
 mod services;
 mod sessions;
+mod signing_keys;
 mod summaries;
 mod timeline;
 mod totp_factors;
@@ -45,6 +47,7 @@ mod writes;
 pub use access_tokens::AccessTokens;
 pub use accounts::Accounts;
 pub use audit_trail::AuditTrail;
+pub use backchannel::Backchannel;
 pub use calls::{Backlog, Calls, CallsFound, CallsWanted, WEBHOOKS_PER_LOOK};
 pub use challenge_groups::{ChallengeGroups, GroupOpened};
 pub use challenges::{
@@ -64,6 +67,7 @@ pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{CallCursor, CallList, Recent, WebhookState};
 pub use services::{LogoChange, Services};
 pub use sessions::Sessions;
+pub use signing_keys::{SIGNING_KEYS_KEPT, SigningKeys};
 pub use summaries::{
     PeriodSummary, SUMMARY_ROWS, ServiceSummary, Summaries, SummaryCursor, SummaryQuery,
     SummaryRow, SummaryStep,
@@ -94,6 +98,8 @@ pub trait Store:
     + Calls
     + Credentials
     + ProviderTokens
+    + SigningKeys
+    + Backchannel
     + Protections
     + Deliveries
     + Upkeep

@@ -4,11 +4,14 @@ use std::str::FromStr;
 
 use countersign_domain::address::Platform;
 use countersign_domain::challenge::{ChallengeStatus, MAX_FIELDS};
+use countersign_domain::client_url::MAX_URLS;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::NotificationStatus;
 use countersign_domain::integration::{
     IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
 };
+use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::openid_client::{CibaMode, UserCode};
 use countersign_domain::source_networks::MAX_NETWORKS;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
 use countersign_domain::user_mapping::{MAX_ALIASES, UserRule};
@@ -52,6 +55,12 @@ fn the_server_knows_every_value() {
     );
     assert_eq!(integration["Aliases"]["maxItems"], MAX_ALIASES);
     assert_eq!(integration["Networks"]["maxItems"], MAX_NETWORKS);
+    assert!(are_known::<JwsAlgorithm>(&words("OpenId.IdTokenAlg")));
+    assert!(are_known::<CibaMode>(&words("OpenId.Ciba")));
+    assert!(are_known::<UserCode>(&words("OpenId.UserCode")));
+    for urls in ["OpenId.RedirectUris", "Keycloak.Issuers"] {
+        assert_eq!(integration[urls]["maxItems"], MAX_URLS);
+    }
     let statuses = values("notification_enum_statuses");
     assert_eq!(statuses.len(), 7);
     assert!(statuses.iter().all(|status| NotificationStatus::from_word(status).is_some()));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::document;
 
 /// The snapshots of views below `src`, with their schemas.
-const VIEWS: [(&str, &str); 28] = [
+const VIEWS: [(&str, &str); 29] = [
     ("v1/credentials/looks_as_documented", "notify.v1.credential"),
     ("v2/access_tokens/looks_as_documented", "verify.v2.service.access_token"),
     ("v2/branding/everything", "service_branding"),
@@ -24,6 +24,7 @@ const VIEWS: [(&str, &str); 28] = [
     ("v2/factor_view/fetched", "verify.v2.service.entity.factor"),
     ("v2/integration_view/created", "new_integration"),
     ("v2/integration_view/fetched", "integration"),
+    ("v2/integration_view/openid", "integration"),
     ("v2/integration_view/identity", "integration_identity"),
     ("v2/integration_view/rotated", "integration_secret"),
     ("v2/notification_view/detailed", "notification_details"),

@@ -9,6 +9,7 @@ use countersign_bus::{Bus, HandOver, Leased, LocalBus, Slot};
 use countersign_delivery::{Counts, Engine, EngineOptions, EngineParts};
 use countersign_domain::account::Account;
 use countersign_domain::address::{Address, Platform};
+use countersign_domain::backchannel::{BackchannelRequest, Ended};
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::{InitialState, NewNotification};
 use countersign_domain::ending::{NotificationStatus, StatusReason};
@@ -19,8 +20,10 @@ use countersign_domain::protection::PromptLimits;
 use countersign_domain::service::Service;
 use countersign_domain::sid::{NotificationSid, ServiceSid};
 use countersign_domain::time::Instant;
+use countersign_domain::webhook_call::CallOutcome;
 use countersign_domain::world::Clock as _;
 use countersign_providers::Providers;
+use countersign_providers::client_call::ClientCaller;
 use countersign_store::seam::{
     Accounts, Answer, Challenges, Enrolled, Enrolment, Factors, Inserted, Notifications, Notified,
     Opened, Opening, Recorded, Services,
@@ -35,6 +38,16 @@ use super::script::Script;
 
 pub(crate) const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
+}
+
+/// The clients of no question.
+struct NoClients;
+
+#[async_trait::async_trait]
+impl ClientCaller for NoClients {
+    async fn call(&self, _: &BackchannelRequest, _: Ended) -> CallOutcome {
+        CallOutcome::Unanswered("there is none".to_owned())
+    }
 }
 
 /// One node, its database, and the applications and devices that use it.
@@ -117,6 +130,8 @@ impl World {
             deliveries: store.clone(),
             calls: self.store.clone(),
             log: None,
+            store: self.store.clone(),
+            clients: Arc::new(NoClients),
             upkeep: store,
             summaries: self.store.clone(),
             bus,

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
+use crate::error::NoteError;
 use crate::hash::Hash;
 use crate::key::{LogKey, VerifierKey};
-use crate::note::{Note, NoteError};
+use crate::note::Note;
 
 /// The state of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

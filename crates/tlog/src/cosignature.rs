@@ -1,7 +1,8 @@
 //! What a witness signs: that it saw a checkpoint at a time, and none that contradicts it (c2sp.org/tlog-cosignature).
 
+use crate::error::NoteError;
 use crate::key::{LogKey, VerifierKey};
-use crate::note::{Note, NoteError, SignatureLine};
+use crate::note::{Note, SignatureLine};
 
 /// The message that a witness signs.
 fn message(text: &str, seconds: u64) -> String {

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublic
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::note::NoteError;
+use crate::error::NoteError;
 
 /// What a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 //! | `check.rs` | the checks of proofs, which need no tiles |
 //! | `tile.rs` | names and contents of the files |
 //! | `note.rs`, `key.rs` | signed notes, and the keys that sign them |
+//! | `error.rs` | why a note, a key or a proof is rejected |
 //! | `checkpoint.rs` | the text of a checkpoint |
 //! | `cosignature.rs`, `witness.rs` | what a witness signs, and how it is asked |
 //! | `proof_file.rs` | the proof of one entry, as a file |
@@ -18,6 +19,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod edge;
+pub mod error;
 pub mod hash;
 pub mod key;
 pub mod note;
@@ -28,8 +30,9 @@ pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use edge::Edge;
+pub use error::NoteError;
 pub use hash::Hash;
 pub use key::{LogKey, VerifierKey};
-pub use note::{Note, NoteError};
+pub use note::Note;
 pub use proof_file::ProofFile;
 pub use tile::{TILE_WIDTH, TilePath};

@@ -7,9 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::check;
 use crate::checkpoint::Checkpoint;
+use crate::error::NoteError;
 use crate::hash::Hash;
 use crate::key::VerifierKey;
-use crate::note::{Note, NoteError};
+use crate::note::Note;
 
 const TITLE: &str = "c2sp.org/tlog-proof@v1";
 /// Hashes of a proof that are read.

@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::check;
 use crate::checkpoint::Checkpoint;
+use crate::error::NoteError;
 use crate::hash::Hash;
 use crate::key::VerifierKey;
-use crate::note::{Note, NoteError, SignatureLine};
+use crate::note::{Note, SignatureLine};
 
 /// Hashes of a consistency proof that are read.
 const PROOF_MAX: usize = 63;

@@ -16,13 +16,13 @@ use countersign_domain::summary::{CountedPlatform, Grain, Measure, SummaryKey};
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_store::conformance::Fixture as Rows;
-use countersign_store::moving::{TABLES, Value};
+use countersign_store::moving::{Moving as _, TABLES, Value};
 use countersign_store::seam::{
     Answer, GroupOpened, LogBeginning, LogStep, Opening, SummaryCursor, SummaryStep,
 };
 use countersign_store_sqlite::SqliteStore;
 
-use crate::support::{Done, console_rows};
+use crate::support::console_rows;
 
 /// Opens a group of challenges, one for each device of a person.
 async fn open_group(rows: &Rows, devices: &[Factor]) {

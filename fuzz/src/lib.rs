@@ -5,35 +5,61 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use countersign_api::fuzzing as api;
+use countersign_bus::fuzzing as bus;
 use countersign_domain::address::{Address, Platform};
+use countersign_domain::challenge::Field;
 use countersign_domain::device_token::DeviceToken;
 use countersign_domain::key::DeviceKey;
+use countersign_domain::outcome::Outcome;
+use countersign_domain::sid::{AccountSid, ChallengeSid, FactorSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::WebhookUrl;
 use countersign_doors::fuzzing as doors;
+use countersign_providers::fuzzing as providers;
 use countersign_server::config::HttpSection;
 use countersign_server::listener::{Proxies, fuzzing as listener};
+use countersign_verify::fuzzing as verify;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Reads bytes, and says whether the parser took them.
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 19] = [
+    ("access_token", access_token),
+    ("bus_message", bus_message),
     ("device_key", device_key),
     ("device_token", device_token),
     ("duo_request", duo_request),
+    ("field", field),
     ("form", form),
     ("forwarded", forwarded),
+    ("guard_address", guard_address),
     ("keycloak_request", keycloak_request),
     ("openid_request", openid_request),
     ("page_token", page_token),
+    ("provider_reply", provider_reply),
     ("proxy_header", proxy_header),
     ("radius_packet", radius_packet),
+    ("sid", sid),
     ("stream_frame", stream_frame),
     ("subscription", subscription),
     ("webhook_url", webhook_url),
 ];
+
+/// An access token that this server has not sealed opens nothing.
+pub fn access_token(data: &[u8]) -> bool {
+    let Some(opens) = text(data).and_then(verify::access_token) else { return false };
+    assert!(!opens);
+    true
+}
+
+/// A message between nodes that is decoded is encoded to bytes that are decoded as itself.
+pub fn bus_message(data: &[u8]) -> bool {
+    let Some(is_itself) = bus::message(data) else { return false };
+    assert!(is_itself);
+    true
+}
 
 /// A device's public key is kept in one form.
 pub fn device_key(data: &[u8]) -> bool {
@@ -64,6 +90,15 @@ pub fn duo_request(data: &[u8]) -> bool {
     let name = text(data).and_then(|name| doors::duo_transaction(name, "secret"));
     assert_eq!(name, None);
     is_authorization || doors::duo_json(data).is_some_and(|signed| !signed.is_empty())
+}
+
+/// A field of a challenge, as JSON, has bounded texts, and is read from what it is stored as.
+pub fn field(data: &[u8]) -> bool {
+    let Some(Ok(field)) = text(data).map(Field::parse) else { return false };
+    assert!(field.label.chars().count() <= 36 && field.value.chars().count() <= 128);
+    let stored = serde_json::to_string(&field).expect("two texts");
+    assert!(Field::parse(&stored).is_ok_and(|again| again == field), "{stored}");
+    true
 }
 
 /// A form has a bounded number of parameters.
@@ -115,6 +150,25 @@ pub fn openid_request(data: &[u8]) -> bool {
     is_request || doors::is_client_authorization(data)
 }
 
+/// The guard lets no URL reach a private address by its spelling. An entry of the operator's list is printed in a form that is read as
+/// itself.
+pub fn guard_address(data: &[u8]) -> bool {
+    let Some(text) = text(data) else { return false };
+    if let Some(printed) = providers::allowed(text) {
+        assert_eq!(providers::allowed(&printed), Some(printed));
+    }
+    let Some(address) = providers::public_address(text) else { return false };
+    let is_ours = match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_link_local() || v4.is_broadcast() || v4.octets()[0] == 0
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    };
+    let address = address.to_canonical();
+    assert!(!is_ours && !address.is_loopback() && !address.is_multicast(), "{address}");
+    true
+}
+
 /// A page token that is read is printed in one form.
 pub fn page_token(data: &[u8]) -> bool {
     const LIST: &str = "/v2/Services/VA1/Entities/ff483d1ff591/Challenges?";
@@ -122,6 +176,20 @@ pub fn page_token(data: &[u8]) -> bool {
     let Some(printed) = printed else { return false };
     assert_eq!(api::page_token(&printed, LIST).as_deref(), Some(&*printed));
     true
+}
+
+/// A status, a line break and a body, as a push service responds: only a success is one, and the words for the record are bounded.
+pub fn provider_reply(data: &[u8]) -> bool {
+    let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let Some(Ok(status)) = text(&data[..end]).map(str::parse::<u16>) else { return false };
+    let body = data.get(end + 1..).unwrap_or_default();
+    let attempts = providers::attempts(status, body);
+    for attempt in &attempts {
+        assert!(attempt.outcome != Outcome::Accepted || (200..300).contains(&status));
+        let reason = attempt.provider_reason.as_deref().unwrap_or_default();
+        assert!(reason.len() <= 4 * 1_024 && !reason.contains(char::is_control), "{reason:?}");
+    }
+    attempts.iter().any(|attempt| attempt.provider_reason.is_some())
 }
 
 /// A PROXY header has a bounded length.
@@ -137,6 +205,17 @@ pub fn radius_packet(data: &[u8]) -> bool {
     let Some(is_answered) = doors::radius_packet(data, "testing123") else { return false };
     assert!(is_answered);
     true
+}
+
+/// A SID is printed as it was read, its digits in small letters.
+pub fn sid(data: &[u8]) -> bool {
+    fn same<T: std::str::FromStr + std::fmt::Display>(text: &str) -> bool {
+        let Ok(sid) = text.parse::<T>() else { return false };
+        assert_eq!(sid.to_string(), text[..2].to_owned() + &text[2..].to_lowercase());
+        true
+    }
+    let Some(text) = text(data) else { return false };
+    same::<AccountSid>(text) || same::<ChallengeSid>(text) || same::<FactorSid>(text)
 }
 
 /// A frame of a device is a bounded JSON object.

@@ -6,6 +6,7 @@
 
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+pub mod fuzzing;
 pub mod handover;
 pub mod local;
 pub mod nats;

@@ -4,6 +4,7 @@
 //! [`Attempt`]: countersign_domain::outcome::Attempt
 
 pub mod codes;
+pub mod fuzzing;
 pub mod guard;
 pub mod outgoing;
 pub mod seam;

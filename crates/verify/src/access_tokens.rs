@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::caller::OpenedAccessToken;
 use crate::error::{AuthError, VerifyError, VerifyResult};
+use crate::keys::Keys;
 use crate::known_credentials::Presented;
 use crate::security::{self, Event};
 use crate::verify::Verify;
@@ -171,6 +172,22 @@ impl Verify {
     }
 
     fn read_claims(&self, text: &str) -> Option<Claims> {
+        let claims = decrypt(&self.keys, &Sealed::parse(text)?)?;
+        serde_json::from_slice(&claims).ok()
+    }
+}
+
+/// The parts of a token.
+pub(crate) struct Sealed<'a> {
+    header: &'a str,
+    nonce: [u8; 12],
+    /// The claims, encrypted, and the tag.
+    text: Vec<u8>,
+}
+
+impl<'a> Sealed<'a> {
+    /// `None` if the text has not the form of a token.
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         if text.len() > MAX_LENGTH {
             return None;
         }
@@ -184,8 +201,11 @@ impl Verify {
         if tag.len() != 16 {
             return None;
         }
-        let sealed = [decode(text)?, tag].concat();
-        let claims = self.keys.decrypt_token(nonce, header.as_bytes(), &sealed).ok()?;
-        serde_json::from_slice(&claims).ok()
+        Some(Self { header, nonce, text: [decode(text)?, tag].concat() })
     }
+}
+
+/// The claims of a token; `None` if it was sealed by other keys.
+pub(crate) fn decrypt(keys: &Keys, sealed: &Sealed<'_>) -> Option<Vec<u8>> {
+    keys.decrypt_token(sealed.nonce, sealed.header.as_bytes(), &sealed.text).ok()
 }

@@ -26,6 +26,7 @@ pub mod entities;
 pub mod error;
 pub mod factors;
 mod failures;
+pub mod fuzzing;
 mod health;
 mod integration_requests;
 mod integrations;

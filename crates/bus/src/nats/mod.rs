@@ -20,7 +20,7 @@ mod node;
 mod requests;
 mod responder;
 mod seal;
-mod wire;
+pub(crate) mod wire;
 
 pub use bus::NatsBus;
 pub use connection::{Login, NatsError, NatsOptions};

@@ -21,7 +21,7 @@ const VERSION: u8 = 1;
 
 /// A request to the node that holds a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum HolderRequest {
+pub(crate) enum HolderRequest {
     /// Offer a prompt to the device.
     Offer {
         /// The prompt.
@@ -46,7 +46,7 @@ pub(super) enum HolderRequest {
 
 /// The reply of a node to a [`HolderRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HolderReply {
+pub(crate) enum HolderReply {
     /// The outcome of the offer.
     Offered(OfferOutcome),
     /// The device is here, or the offer is in hand.
@@ -59,7 +59,7 @@ pub(super) enum HolderReply {
 
 /// A message to all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broadcast {
+pub(crate) enum Broadcast {
     /// A challenge may have left `pending`.
     ChallengeChanged(ChallengeSid),
     /// Something that caches may hold has changed.
@@ -67,7 +67,7 @@ pub(super) enum Broadcast {
 }
 
 impl HolderRequest {
-    pub(super) fn encode(&self) -> Bytes {
+    pub(crate) fn encode(&self) -> Bytes {
         match self {
             Self::Offer { offer, until } => {
                 let mut bytes = begin(1);
@@ -103,7 +103,7 @@ impl HolderRequest {
         }
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, mut rest) = split_kind(bytes)?;
         Some(match kind {
             1 => {
@@ -132,7 +132,7 @@ impl HolderRequest {
     }
 
     /// The label in metrics.
-    pub(super) const fn name(&self) -> &'static str {
+    pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Offer { .. } => "offer",
             Self::IsPresent => "is_there",
@@ -166,7 +166,7 @@ fn take_manner(rest: &mut &[u8]) -> Option<PromptManner> {
 }
 
 impl HolderReply {
-    pub(super) fn encode(self) -> Bytes {
+    pub(crate) fn encode(self) -> Bytes {
         let kind = match self {
             Self::Offered(OfferOutcome::Acknowledged) => 1,
             Self::Offered(OfferOutcome::Unacknowledged) => 2,
@@ -179,7 +179,7 @@ impl HolderReply {
         begin(kind).freeze()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         Some(match split_kind(bytes)?.0 {
             1 => Self::Offered(OfferOutcome::Acknowledged),
             2 => Self::Offered(OfferOutcome::Unacknowledged),
@@ -194,7 +194,7 @@ impl HolderReply {
 }
 
 impl Broadcast {
-    pub(super) fn encode(self) -> Bytes {
+    pub(crate) fn encode(self) -> Bytes {
         let (kind, sid) = match self {
             Self::ChallengeChanged(sid) => (1, *sid.as_bytes()),
             Self::Changed(Changed::Account(sid)) => (2, *sid.as_bytes()),
@@ -210,7 +210,7 @@ impl Broadcast {
         bytes.freeze()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (kind, mut rest) = split_kind(bytes)?;
         let sid = take(&mut rest)?;
         Some(match kind {
@@ -227,7 +227,7 @@ impl Broadcast {
     }
 
     /// The label in metrics.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::ChallengeChanged(_) => "settled",
             Self::Changed(_) => "changed",

@@ -5,7 +5,7 @@ mod client;
 mod environments;
 pub(crate) mod payload;
 mod request;
-mod response;
+pub(crate) mod response;
 mod service;
 mod tokens;
 

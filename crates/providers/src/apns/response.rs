@@ -12,7 +12,7 @@ use crate::exchange::HttpResponse;
 
 /// A remedy that can be applied at once to a response. Each remedy is applied once, and the repeat belongs to the same attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(crate) enum Remedy {
     /// Repeat with a fresh provider token.
     FreshToken,
     /// Do not repeat, but use the previous token again.
@@ -36,7 +36,7 @@ struct Body {
 }
 
 /// The attempt that a response results in, and the remedy that it allows.
-pub(super) fn judge(response: &HttpResponse) -> (Attempt, Option<Remedy>) {
+pub(crate) fn judge(response: &HttpResponse) -> (Attempt, Option<Remedy>) {
     if response.status == 200 {
         let attempt = Attempt::plain(Outcome::Accepted, None);
         return (Attempt { provider_status: Some(200), ..attempt }, None);

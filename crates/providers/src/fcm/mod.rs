@@ -2,7 +2,7 @@
 
 mod auth;
 mod payload;
-mod response;
+pub(crate) mod response;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ const LAST_ATTEMPT: Duration = Duration::from_secs(1);
 
 /// A remedy that can be applied at once to a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Remedy {
+pub(crate) enum Remedy {
     /// Repeat with a fresh access token.
     FreshToken,
     /// Repeat over another connection.
@@ -82,7 +82,7 @@ fn is_type(detail: &Value, name: &str) -> bool {
 }
 
 /// The attempt that a response results in, for a push with this deadline, and the remedy that it allows.
-pub(super) fn judge(
+pub(crate) fn judge(
     response: &HttpResponse,
     now: Instant,
     deadline: Instant,

@@ -34,7 +34,7 @@ const NOT_PUBLIC_V6: [(Ipv6Addr, u8); 4] = [
 ];
 
 /// Whether an address is of the public internet.
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match canonical(address) {
         IpAddr::V4(v4) => !NOT_PUBLIC_V4.into_iter().any(|(net, length)| {
             let mask = u32::MAX << (32 - length);

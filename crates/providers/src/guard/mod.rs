@@ -5,7 +5,7 @@
 //! it is resolved, by the very addresses that are then connected to: a later change of the name has no effect.
 
 mod account_permits;
-mod addresses;
+pub(crate) mod addresses;
 pub(crate) mod allowed;
 mod client;
 pub(crate) mod dns;

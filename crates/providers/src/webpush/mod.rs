@@ -2,7 +2,7 @@
 //! kept for each service of this server at each push service.
 
 mod encrypt;
-mod response;
+pub(crate) mod response;
 pub(crate) mod subject;
 mod subscription;
 mod vapid;

@@ -12,7 +12,7 @@ use crate::exchange::HttpResponse;
 const LONGEST_REASON: usize = 256;
 
 /// The attempt that a response results in.
-pub(super) fn judge(response: &HttpResponse) -> Attempt {
+pub(crate) fn judge(response: &HttpResponse) -> Attempt {
     let (outcome, code) = row(response);
     let accepted = outcome == Outcome::Accepted;
     let attempt = Attempt::plain(outcome, code);

@@ -11,6 +11,8 @@ use anyhow::{Context as _, bail, ensure};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
+use crate::secret_file;
+
 /// The lock of the folder, until dropped.
 #[derive(Debug)]
 pub struct FolderLock(File);
@@ -26,7 +28,7 @@ impl FolderLock {
     }
 }
 
-/// Creates the folder if it is missing, with mode 0700 whatever the umask is.
+/// Creates the folder if it is missing, with mode 0700 whatever the umask is. Its name is on the disk then.
 ///
 /// # Errors
 /// It cannot be created, or [`check`] rejects it.
@@ -34,8 +36,11 @@ pub fn make(folder: &Path) -> anyhow::Result<()> {
     if !folder.exists() {
         check_parent(folder)?;
         let make = || {
+            let is_missing = |it: &&Path| !it.as_os_str().is_empty() && !it.exists();
+            let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-            std::fs::set_permissions(folder, Permissions::from_mode(0o700))
+            std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+            missing.into_iter().try_for_each(secret_file::sync_folder)
         };
         make().with_context(|| format!("cannot create the data folder {}", folder.display()))?;
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign_sqlite_file::{self as file, Ends};
 use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::schema::{SchemaPolicy, check};
 use countersign_store_sql::migrations;
@@ -56,6 +57,11 @@ fn copy(
     let snapshot = source.unchecked_transaction()?;
     snapshot.query_row("SELECT count(*) FROM sqlite_master", (), |_| Ok(()))?;
     target.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
+    if file::ends(source)? == Ends::Checksums {
+        // A first page, from which on every page that is written gets its checksum.
+        file::reserve(target)?;
+        target.execute_batch("PRAGMA user_version = 1")?;
+    }
     let backup = Backup::new(&snapshot, target)?;
     loop {
         let step = backup.step(STEP_PAGES)?;
@@ -83,8 +89,8 @@ fn copy(
 /// # Errors
 /// It cannot be read, is no database of this server, or its schema was made by a newer version.
 pub fn inspect_file(path: &Path) -> StoreResult<FileReport> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags).map_err(|error| cannot_open(path, &error))?;
+    let db = connection::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(|error| cannot_open(path, &error))?;
     let faults = faults_of(&db, Depth::Full)?;
     if !faults.is_empty() {
         return Ok(FileReport { faults, missing_migrations: 0, key_check: None });

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign_sqlite_file::{self as file, Ends};
 use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::schema::{SchemaPolicy, Step, check};
 use countersign_store_sql::migrations;
@@ -46,10 +47,16 @@ const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 /// More than the number of statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
 
-/// Opens the connection that writes, to an existing file.
+/// Opens the connection that writes, to an existing file. What its log holds is on the disk then.
 pub(crate) fn writer(path: &Path, options: &Options) -> StoreResult<Connection> {
-    let open = || -> Result<Connection, rusqlite::Error> {
-        let db = plain(path, options)?;
+    let db = plain(path, options).map_err(|error| cannot_open(path, &error))?;
+    file::secure(&db, path).map_err(StoreError::Unavailable)?;
+    match file::ends(&db).map_err(|error| cannot_open(path, &error))? {
+        Ends::Empty => file::reserve(&db).map_err(|error| cannot_open(path, &error))?,
+        Ends::Checksums | Ends::Content => {}
+        Ends::Unknown => return Err(cannot_open(path, &"its header is damaged")),
+    }
+    let configure = || -> Result<(), rusqlite::Error> {
         // FULL: a commit is on the disk before it is acknowledged. Foreign keys are off, since rows outlive their parents
         // until the cleaner removes them.
         db.execute_batch(&format!(
@@ -68,17 +75,23 @@ pub(crate) fn writer(path: &Path, options: &Options) -> StoreResult<Connection> 
         if let Some(pages) = options.max_pages {
             db.execute_batch(&format!("PRAGMA max_page_count = {pages}"))?;
         }
-        Ok(db)
+        Ok(())
     };
-    let db = open().map_err(|error| cannot_open(path, &error))?;
+    configure().map_err(|error| cannot_open(path, &error))?;
     let mode: String = db
         .query_row("PRAGMA journal_mode", (), |row| row.get(0))
         .map_err(|error| cannot_open(path, &error))?;
-    if mode == "wal" {
-        Ok(db)
-    } else {
-        Err(cannot_open(path, &"its file system has no write-ahead log"))
+    if mode != "wal" {
+        return Err(cannot_open(path, &"its file system has no write-ahead log"));
     }
+    // The names of both files. SQLite syncs them too, but goes on if that fails.
+    sync_folder(path).map_err(|error| cannot_open(path, &error))?;
+    Ok(db)
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    std::fs::File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 /// Creates an empty file that only its owner may read, unless it exists. SQLite gives the write-ahead log and the shared memory
@@ -94,6 +107,28 @@ pub(crate) fn create(path: &Path) -> StoreResult<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Gives the pages of a file checksums that an earlier build made without. It is written anew once, which takes as much room again.
+pub(crate) fn with_checksums(
+    db: Connection,
+    path: &Path,
+    options: &Options,
+) -> StoreResult<Connection> {
+    if file::ends(&db).map_err(|error| cannot_open(path, &error))? != Ends::Content {
+        return Ok(db);
+    }
+    tracing::info!(path = %path.display(), "giving each page of the database a checksum, once");
+    drop(db);
+    // Unlike a connection that serves, this one keeps what is temporary in files.
+    let done = plain(path, options).and_then(|db| {
+        file::reserve(&db)?;
+        db.execute_batch("VACUUM")
+    });
+    if let Err(error) = done {
+        tracing::warn!(%error, "the pages of the database get no checksums, so damage to them is not noticed");
+    }
+    writer(path, options)
 }
 
 /// Migrates the schema.
@@ -156,17 +191,23 @@ fn prepare(db: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
     Ok(())
 }
 
+/// Opens a connection whose pages are checked.
+pub(crate) fn open(path: &Path, how: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    if !file::install() {
+        return Err(rusqlite::Error::InvalidQuery);
+    }
+    Connection::open_with_flags(path, how | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+}
+
 /// Opens a connection to an existing file.
 pub(crate) fn plain(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     prepare(&db, options)?;
     Ok(db)
 }
 
 pub(crate) fn reader(path: &Path, options: &Options) -> Result<Connection, rusqlite::Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(path, flags)?;
+    let db = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     prepare(&db, options)?;
     // Every commit empties the page caches of the readers, so they read through a memory map of the file instead.
     db.execute_batch(&format!(

@@ -3,7 +3,7 @@
 use countersign_store::error::StoreResult;
 use rusqlite::Connection;
 
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, WRONG_PAGE};
 use crate::store::SqliteStore;
 
 /// How thorough a check is.
@@ -33,7 +33,12 @@ pub(crate) fn faults_of(db: &Connection, depth: Depth) -> Result<Vec<String>, Da
         Depth::Full => "PRAGMA integrity_check(10)",
     })?;
     let lines = statement.query_map((), |row| row.get::<_, String>(0))?;
-    let lines = lines.collect::<Result<Vec<_>, _>>().map_err(DatabaseError::from)?;
+    let lines = match lines.collect::<Result<Vec<_>, _>>() {
+        Err(error) if countersign_sqlite_file::is_wrong_page(&error) => {
+            return Ok(vec![WRONG_PAGE.to_owned()]);
+        }
+        lines => lines.map_err(DatabaseError::from)?,
+    };
     Ok(lines.into_iter().filter(|line| line != "ok").map(|line| words(&line)).collect())
 }
 

@@ -70,6 +70,7 @@ mod webhooks;
 mod writer;
 
 pub use backup::{FileReport, copy_file, inspect_file};
+pub use countersign_sqlite_file::install;
 pub use integrity::Depth;
 pub use options::Options;
 pub use store::SqliteStore;

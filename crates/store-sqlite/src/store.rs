@@ -32,6 +32,9 @@ impl SqliteStore {
             connection::create(path)?;
         }
         let mut db = connection::writer(path, &options)?;
+        if options.schema_policy.creates() {
+            db = connection::with_checksums(db, path, &options)?;
+        }
         connection::migrate(&mut db, path, options.schema_policy)?;
         Ok(Self {
             readers: Arc::new(Readers::open(path, &options)?),

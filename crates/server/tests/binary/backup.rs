@@ -137,6 +137,7 @@ async fn every_201_before_a_backup_under_load_is_there_after_kill_9_and_restore(
 async fn a_backup_that_is_killed_leaves_no_file_and_the_next_one_succeeds() {
     let stage = Stage::new();
     assert_eq!(stage.serve(&[]).await.stop().await.code, Some(0));
+    assert!(countersign_store_sqlite::install(), "what is written gets checksums");
     let db = rusqlite::Connection::open(stage.data().join("countersign.db")).expect("it opens");
     db.execute_batch(
         "CREATE TABLE pile (filler BLOB);

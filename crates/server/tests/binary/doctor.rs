@@ -169,6 +169,7 @@ async fn every_file_that_serve_refuses_doctor_finds() {
         (|stage| write(stage, "countersign.db", &"no database ".repeat(500)), "countersign.db"),
         (
             |stage| {
+                assert!(countersign_store_sqlite::install(), "what is written gets checksums");
                 let database = rusqlite::Connection::open(stage.data().join("countersign.db"));
                 let later = "INSERT INTO refinery_schema_history VALUES (99, 'later', 'some day', '1'); \
                              UPDATE installation SET serves_from = 99";

@@ -1,0 +1,13 @@
+//! What SQLite leaves to others: whether the bytes of its files can be trusted.
+//!
+//! - `layer.rs`, `pages.rs`: a layer between SQLite and the file system gives each page of the database a checksum when it is written,
+//!   and checks it when it is read.
+//! - `log.rs`: a write-ahead log that is there at the start is checked, and put onto the disk.
+
+mod checksum;
+mod layer;
+mod log;
+mod pages;
+
+pub use layer::{Ends, ends, install, is_wrong_page, reserve};
+pub use log::secure;

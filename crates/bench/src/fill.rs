@@ -27,6 +27,8 @@ pub(crate) struct HistorySize {
 
 /// Fills the database. It must hold an approved challenge with a delivered notification to copy.
 pub(crate) fn fill(database: &Path, past: HistorySize) -> Result<()> {
+    // what is written here gets the checksums that the server looks for
+    anyhow::ensure!(countersign_sqlite_file::install(), "SQLite takes no layer for checksums");
     let db = Connection::open(database)
         .with_context(|| format!("cannot open {}", database.display()))?;
     // a crash costs a benchmark and no data

@@ -74,6 +74,10 @@ impl Cosigners {
                 }
             }
         }
+        // Another node may have grown the log meanwhile, and asked first.
+        if store.log_state().await?.is_some_and(|state| old <= state.size && old > size) {
+            return Ok(None);
+        }
         metrics::cosigned("refused");
         tracing::error!(
             witness = witness.name(),

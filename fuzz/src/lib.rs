@@ -25,7 +25,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("access_token", access_token),
     ("bus_message", bus_message),
     ("device_key", device_key),
@@ -33,6 +33,7 @@ pub const TARGETS: [(&str, Target); 19] = [
     ("duo_request", duo_request),
     ("field", field),
     ("form", form),
+    ("forward_auth", forward_auth),
     ("forwarded", forwarded),
     ("guard_address", guard_address),
     ("keycloak_request", keycloak_request),
@@ -166,6 +167,14 @@ pub fn guard_address(data: &[u8]) -> bool {
     };
     let address = address.to_canonical();
     assert!(!is_ours && !address.is_loopback() && !address.is_multicast(), "{address}");
+    true
+}
+
+/// What a web server says of a request, two texts in two lines, sends no browser back to another site.
+pub fn forward_auth(data: &[u8]) -> bool {
+    let Some((url, uri)) = text(data).and_then(|text| text.split_once('\n')) else { return false };
+    let Some(leads_back) = doors::forward_auth(url, uri) else { return false };
+    assert!(leads_back);
     true
 }
 

@@ -26,6 +26,7 @@ pub(crate) const fn name_of(parameter: Parameter) -> &'static str {
             "OpenId.NotificationEndpoint"
         }
         Parameter::Integration(IntegrationPart::KeycloakIssuers) => "Keycloak.Issuers",
+        Parameter::Integration(IntegrationPart::Sites) => "ForwardAuth.Sites",
         Parameter::Credential(part) => match part {
             CredentialPart::Certificate => "Certificate",
             CredentialPart::PrivateKey => "PrivateKey",

@@ -14,6 +14,7 @@ pub use crate::radius_client::{MessageAuthenticator, RadiusMode};
 use crate::secret::{Sealed, Secret};
 use crate::service_protection::PresenceList;
 use crate::sid::{AccountSid, IntegrationSid, ServiceSid};
+use crate::sites::Sites;
 use crate::source_networks::SourceNetworks;
 use crate::text::{FriendlyName, Identity};
 use crate::time::Instant;
@@ -22,6 +23,9 @@ use crate::world::{Entropy, random};
 
 /// How many seconds a prompt may live.
 pub const PROMPT_SECONDS: RangeInclusive<u32> = 10..=600;
+
+/// How many seconds a browser may stay signed in: five minutes to thirty days.
+pub const SESSION_SECONDS: RangeInclusive<u32> = 300..=2_592_000;
 
 /// The protocol of an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,10 +38,13 @@ pub enum IntegrationKind {
     OpenId,
     /// Keycloak, which asks for its own clients.
     Keycloak,
+    /// Web servers that ask before each request whether its browser is signed in, and send others to the sign-in page.
+    ForwardAuth,
 }
 
 impl IntegrationKind {
-    const ALL: [Self; 4] = [Self::Duo, Self::Radius, Self::OpenId, Self::Keycloak];
+    const ALL: [Self; 5] =
+        [Self::Duo, Self::Radius, Self::OpenId, Self::Keycloak, Self::ForwardAuth];
 
     /// The word in requests, in responses and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -46,13 +53,14 @@ impl IntegrationKind {
             Self::Radius => "radius",
             Self::OpenId => "openid",
             Self::Keycloak => "keycloak",
+            Self::ForwardAuth => "forward_auth",
         }
     }
 
     /// The length of a secret. Clients of the Duo Auth API demand 40 characters; some RADIUS clients take no more than 32.
     const fn secret_length(self) -> usize {
         match self {
-            Self::Duo | Self::OpenId | Self::Keycloak => 40,
+            Self::Duo | Self::OpenId | Self::Keycloak | Self::ForwardAuth => 40,
             Self::Radius => 32,
         }
     }
@@ -73,7 +81,7 @@ impl FromStr for IntegrationKind {
         Self::ALL
             .into_iter()
             .find(|kind| kind.as_str() == text)
-            .ok_or(Invalid::because("must be duo, radius, openid or keycloak"))
+            .ok_or(Invalid::because("must be duo, radius, openid, keycloak or forward_auth"))
     }
 }
 
@@ -199,6 +207,12 @@ pub struct IntegrationSettings {
     /// Keycloak: the issuers of the realms that ask, which answers go back to.
     #[serde(default)]
     pub keycloak_issuers: ClientUrls,
+    /// Forward-auth: the sites that it protects.
+    #[serde(default)]
+    pub sites: Sites,
+    /// Forward-auth: how long a browser stays signed in, within [`SESSION_SECONDS`].
+    #[serde(default = "session_seconds")]
+    pub session_seconds: u32,
 }
 
 /// A setting without which an integration of its kind cannot work.
@@ -210,6 +224,12 @@ pub enum IntegrationPart {
     NotificationEndpoint,
     /// The issuers of Keycloak's realms.
     KeycloakIssuers,
+    /// The sites that forward-auth protects.
+    Sites,
+}
+
+const fn session_seconds() -> u32 {
+    8 * 60 * 60
 }
 
 const fn prompt_seconds() -> u32 {
@@ -231,6 +251,8 @@ impl IntegrationSettings {
             message_authenticator: MessageAuthenticator::default(),
             openid: OpenIdClient::default(),
             keycloak_issuers: ClientUrls::default(),
+            sites: Sites::default(),
+            session_seconds: session_seconds(),
         }
     }
 
@@ -252,6 +274,10 @@ impl IntegrationSettings {
                 let checked = self.openid.check();
                 return checked.map_err(|why| (IntegrationPart::NotificationEndpoint, why));
             }
+            IntegrationKind::ForwardAuth if self.sites.is_empty() => (
+                IntegrationPart::Sites,
+                Invalid::because("is required for forward_auth, which protects them"),
+            ),
             _ => return Ok(()),
         };
         Err((part, why))
@@ -329,6 +355,7 @@ mod tests {
             (IntegrationKind::Radius, 32),
             (IntegrationKind::OpenId, 40),
             (IntegrationKind::Keycloak, 40),
+            (IntegrationKind::ForwardAuth, 40),
         ] {
             let secret = kind.draw_secret(&entropy);
             assert_eq!(secret.expose().len(), length);
@@ -344,7 +371,7 @@ mod tests {
             serde_json::from_str(r#"{"friendly_name":"ssh","later":1}"#).unwrap();
         assert_eq!(read, IntegrationSettings::named(FriendlyName::parse("ssh").unwrap()));
         let written = serde_json::to_value(&read).unwrap();
-        assert_eq!(written.as_object().unwrap().len(), 11);
+        assert_eq!(written.as_object().unwrap().len(), 13);
         assert_eq!(written["prompt_seconds"], 60);
     }
 
@@ -362,7 +389,10 @@ mod tests {
         let networks = SourceNetworks::parse(["192.0.2.1"].into_iter()).unwrap();
         let keycloak_issuers =
             ClientUrls::parse(["https://sso.example/realms/main"].into_iter()).unwrap();
-        let settings = IntegrationSettings { networks, keycloak_issuers, ..settings };
+        assert_eq!(missing(&settings, IntegrationKind::ForwardAuth), Some(IntegrationPart::Sites));
+        let sites = Sites::parse(["https://wiki.example.com"].into_iter()).unwrap();
+        let settings = IntegrationSettings { networks, keycloak_issuers, sites, ..settings };
+        assert_eq!(missing(&settings, IntegrationKind::ForwardAuth), None);
         assert_eq!(missing(&settings, IntegrationKind::Radius), None);
         assert_eq!(missing(&settings, IntegrationKind::Keycloak), None);
     }

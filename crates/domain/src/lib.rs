@@ -68,6 +68,7 @@ pub mod sid;
 pub mod signed_answer;
 pub mod signed_members;
 pub mod signing_key;
+pub mod sites;
 pub mod source_networks;
 pub mod summary;
 pub mod text;

@@ -133,6 +133,19 @@ impl UserMapping {
     }
 }
 
+impl UserMapping {
+    /// The name by which a person is told to what a sign-in protects: one for all the forms that their client may write it in.
+    pub fn canonical_name(&self, user_name: &str) -> String {
+        let lower = user_name.to_lowercase();
+        match self.rule {
+            _ if self.aliases.0.contains_key(&lower) => lower,
+            UserRule::Hashed | UserRule::Lower => lower,
+            UserRule::Exact => user_name.to_owned(),
+            UserRule::StripDomain => without_domain(&lower).to_owned(),
+        }
+    }
+}
+
 /// The name, if it has the form of one.
 fn checked(name: &str) -> Result<&str, Invalid> {
     bounded(name, 1, MAX_NAME)?;
@@ -193,6 +206,22 @@ mod tests {
         for rule in [UserRule::Exact, UserRule::Lower] {
             assert!(identity(rule, "ann").is_err());
             assert!(identity(rule, "alice@example.com").is_err());
+        }
+    }
+
+    #[test]
+    fn a_person_is_told_by_one_name_however_it_was_written() {
+        let aliases = Aliases::parse(["Root@corp=alice-0001"].into_iter()).unwrap();
+        let name =
+            |rule, name: &str| UserMapping { rule, aliases: aliases.clone() }.canonical_name(name);
+        assert_eq!(name(UserRule::Hashed, "ANN@corp"), "ann@corp");
+        assert_eq!(name(UserRule::Lower, "Alice-0001"), "alice-0001");
+        assert_eq!(name(UserRule::Exact, "Alice-0001"), "Alice-0001");
+        for written in ["Ann", "ann@evil.example", "CORP\\ANN"] {
+            assert_eq!(name(UserRule::StripDomain, written), "ann");
+        }
+        for rule in UserRule::ALL {
+            assert_eq!(name(rule, "ROOT@corp"), "root@corp", "an alias is a name of its own");
         }
     }
 

@@ -64,3 +64,8 @@ pub fn is_keycloak_question(bytes: &[u8]) -> bool {
 pub fn radius_packet(bytes: &[u8], secret: &str) -> Option<bool> {
     crate::radius::fuzz(bytes, secret.as_bytes())
 }
+
+/// Whether the headers of a web server name a page of a protected site; `Some(false)` if the way back to it would lead elsewhere.
+pub fn forward_auth(url: &str, uri: &str) -> Option<bool> {
+    crate::forward_auth::fuzz(url, uri)
+}

@@ -2,9 +2,13 @@
 //! use cases as the API, and answers in the words of its protocol. A door holds no rule of its own.
 
 mod binding;
+mod cookies;
 pub mod duo;
+pub mod forward_auth;
 pub mod fuzzing;
 pub mod keycloak;
 pub mod openid;
 mod person;
+mod query;
 pub mod radius;
+pub mod sign_in;

@@ -191,6 +191,23 @@ impl Verify {
         self.integrations.get(key, self.monotonic(), read).await
     }
 
+    /// The integration of this kind that a browser names by its key, with its secret; `None` if there is none that can be used now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn named_integration(
+        &self,
+        kinds: &[IntegrationKind],
+        key: &str,
+    ) -> VerifyResult<Option<Arc<OpenedIntegration>>> {
+        let Ok(key) = key.parse() else { return Ok(None) };
+        let found = self.cached_integration(key).await?;
+        match found.filter(|opened| kinds.contains(&opened.integration.kind)) {
+            Some(opened) if self.is_integration_usable(&opened).await? => Ok(Some(opened)),
+            _ => Ok(None),
+        }
+    }
+
     /// The integration, if its service is still there and its account is not suspended.
     async fn usable(
         &self,

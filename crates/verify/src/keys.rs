@@ -47,6 +47,7 @@ pub struct Keys {
     vapid: hmac::Key,
     webhook: hmac::Key,
     form: Zeroizing<[u8; 32]>,
+    carried: hmac::Key,
     bus: SealingKey,
     check: [u8; 32],
     home: [u8; 32],
@@ -70,6 +71,7 @@ impl Keys {
             vapid: mac(&derive("countersign vapid 1")),
             webhook: mac(&derive("countersign webhook 1")),
             form: derive("countersign form 1"),
+            carried: mac(&derive("countersign carried 1")),
             bus: SealingKey::new(&derive("countersign bus 1")),
             check: *derive("countersign check 1"),
             home: *derive("countersign operators 1"),
@@ -169,6 +171,26 @@ impl Keys {
         String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
     }
 
+    /// Seals a text that a stranger's browser carries. Strangers can have many sealed, so each has a key of its own.
+    pub(crate) fn seal_carried(&self, text: &str, context: &str, entropy: &dyn Entropy) -> Vec<u8> {
+        let salt = random::<24>(entropy);
+        let sealed = encrypt(&self.carried_key(salt), [0; 12], context.as_bytes(), text.as_bytes());
+        [salt.as_slice(), &sealed].concat()
+    }
+
+    /// Opens what [`Keys::seal_carried`] sealed for that context.
+    pub(crate) fn open_carried(&self, sealed: &[u8], context: &str) -> Result<Secret, UnsealError> {
+        let (salt, sealed) = sealed.split_first_chunk().ok_or(UnsealError)?;
+        let text = decrypt(&self.carried_key(*salt), [0; 12], context.as_bytes(), sealed)?;
+        String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
+    }
+
+    fn carried_key(&self, salt: [u8; 24]) -> LessSafeKey {
+        let mut key = Zeroizing::new([0; 32]);
+        key.copy_from_slice(hmac::sign(&self.carried, &salt).as_ref());
+        cipher(&key)
+    }
+
     /// Encrypts the claims of an access token. Returns the nonce, and the ciphertext followed by its tag. The nonce is derived from
     /// everything that is encrypted or authenticated: the same token has the same text each time, and another text, which a later
     /// release may make of the same record, has another nonce.
@@ -262,6 +284,24 @@ mod tests {
         for (header, claims) in others {
             assert_ne!(keys.encrypt_token(header, claims).0, nonce);
         }
+    }
+
+    #[test]
+    fn a_carried_text_opens_only_for_its_context_and_as_it_was_sealed() {
+        let keys = Keys::derive(&MasterKey::new([7; 32]));
+        let entropy = SeededEntropy::new(1);
+        let sealed = keys.seal_carried("hush", "one", &entropy);
+        assert_ne!(keys.seal_carried("hush", "one", &entropy), sealed);
+        assert_eq!(keys.open_carried(&sealed, "one").unwrap().expose(), "hush");
+        assert!(keys.open_carried(&sealed, "two").is_err());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(keys.open_carried(&changed, "one").is_err());
+            assert!(keys.open_carried(&sealed[..at], "one").is_err());
+        }
+        let others = Keys::derive(&MasterKey::new([8; 32]));
+        assert!(others.open_carried(&sealed, "one").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod backchannel;
 pub mod branding;
 mod cache;
 mod caller;
+mod carried_texts;
 mod challenge_contexts;
 pub mod challenge_groups;
 pub mod challenges;

@@ -49,6 +49,7 @@ impl fmt::Display for Parameter {
                 f.write_str("notification endpoint")
             }
             Self::Integration(IntegrationPart::KeycloakIssuers) => f.write_str("issuers"),
+            Self::Integration(IntegrationPart::Sites) => f.write_str("sites"),
             Self::Credential(part) => part.fmt(f),
         }
     }

@@ -1,10 +1,13 @@
 //! The parameters of an integration.
 
 use countersign_domain::client_url::{ClientUrl, ClientUrls};
-use countersign_domain::integration::{IntegrationKind, IntegrationSettings, PROMPT_SECONDS};
+use countersign_domain::integration::{
+    IntegrationKind, IntegrationSettings, PROMPT_SECONDS, SESSION_SECONDS,
+};
 use countersign_domain::invalid::Invalid;
 use countersign_domain::openid_client::OpenIdClient;
 use countersign_domain::service_protection::PresenceList;
+use countersign_domain::sites::Sites;
 use countersign_domain::source_networks::SourceNetworks;
 use countersign_domain::text::FriendlyName;
 use countersign_domain::user_mapping::Aliases;
@@ -64,6 +67,16 @@ pub(super) fn change(
     let only = IntegrationKind::Keycloak;
     if let Some(issuers) = of_kind(params, "Keycloak.Issuers", issuers, kind, only)? {
         to.keycloak_issuers = issuers;
+    }
+    let only = IntegrationKind::ForwardAuth;
+    let sites = list(params, "ForwardAuth.Sites", Sites::parse)?;
+    if let Some(sites) = of_kind(params, "ForwardAuth.Sites", sites, kind, only)? {
+        to.sites = sites;
+    }
+    let name = "ForwardAuth.SessionLife";
+    let seconds = params.optional(name, integer(SESSION_SECONDS))?;
+    if let Some(seconds) = of_kind(params, name, seconds, kind, only)? {
+        to.session_seconds = seconds;
     }
     change_openid(params, kind, &mut to.openid)
 }
@@ -172,6 +185,15 @@ mod tests {
         assert_eq!(changed.presence, None);
     }
 
+    #[test]
+    fn forward_auth_has_sites_and_a_life_of_sessions() {
+        let form = "FriendlyName=a&Kind=forward_auth&ForwardAuth.Sites=https://a.example&ForwardAuth.Sites=https://b.example&ForwardAuth.SessionLife=600";
+        let (kind, settings) = read(form).expect("a form");
+        assert_eq!(kind, IntegrationKind::ForwardAuth);
+        let sites: Vec<_> = settings.sites.iter().collect();
+        assert_eq!((sites.len(), settings.session_seconds), (2, 600));
+    }
+
     #[rstest]
     #[case("Kind=duo", 20001)]
     #[case("FriendlyName=a", 20001)]
@@ -196,6 +218,11 @@ mod tests {
     #[case("FriendlyName=a&Kind=openid&OpenId.NotificationEndpoint=shop", 60306)]
     #[case("FriendlyName=a&Kind=openid&OpenId.UserCode=maybe", 60306)]
     #[case("FriendlyName=a&Kind=openid&Keycloak.Issuers=https://sso.example", 60306)]
+    #[case("FriendlyName=a&Kind=duo&ForwardAuth.Sites=https://a.example", 60306)]
+    #[case("FriendlyName=a&Kind=duo&ForwardAuth.SessionLife=600", 60306)]
+    #[case("FriendlyName=a&Kind=forward_auth&ForwardAuth.Sites=a.example", 60306)]
+    #[case("FriendlyName=a&Kind=forward_auth&ForwardAuth.SessionLife=299", 60306)]
+    #[case("FriendlyName=a&Kind=forward_auth&ForwardAuth.SessionLife=2592001", 60306)]
     fn rejects(#[case] form: &str, #[case] code: u32) {
         assert_eq!(read(form).expect_err(form).code_and_text().0, code);
     }

@@ -49,6 +49,12 @@ struct KeycloakView<'a> {
 }
 
 #[derive(Serialize)]
+struct ForwardAuthView<'a> {
+    sites: Vec<&'a str>,
+    session_life: u32,
+}
+
+#[derive(Serialize)]
 struct Links {
     secret: String,
     identity: String,
@@ -74,6 +80,7 @@ pub(super) struct IntegrationView<'a> {
     radius: Option<RadiusView>,
     openid: Option<OpenIdView<'a>>,
     keycloak: Option<KeycloakView<'a>>,
+    forward_auth: Option<ForwardAuthView<'a>>,
     date_created: Instant,
     date_updated: Instant,
     url: String,
@@ -107,6 +114,10 @@ impl<'a> IntegrationView<'a> {
                 .then(|| OpenIdView::of(integration, base)),
             keycloak: (integration.kind == IntegrationKind::Keycloak)
                 .then(|| KeycloakView { issuers: settings.keycloak_issuers.iter().collect() }),
+            forward_auth: (integration.kind == IntegrationKind::ForwardAuth).then(|| {
+                let sites = settings.sites.iter().collect();
+                ForwardAuthView { sites, session_life: settings.session_seconds }
+            }),
             date_created: integration.created_at,
             date_updated: integration.updated_at,
             links: Links { secret: format!("{url}/Secret"), identity: format!("{url}/Identity") },

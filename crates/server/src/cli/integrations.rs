@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 use countersign_domain::integration::{
-    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
+    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, SESSION_SECONDS,
+    UnknownUsers,
 };
 use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::openid_client::{CibaMode, UserCode};
@@ -47,7 +48,7 @@ pub enum Integrations {
         /// The service's SID (VA…)
         #[arg(long, value_name = "SID")]
         service: ServiceSid,
-        /// The protocol: duo, radius, openid or keycloak
+        /// The protocol: duo, radius, openid, keycloak or forward_auth
         #[arg(long)]
         kind: IntegrationKind,
         /// The name that prompts show
@@ -150,6 +151,12 @@ pub struct Settings {
     /// keycloak: the issuer of a realm that asks; may be repeated, and replaces all
     #[arg(long = "issuer", value_name = "URL")]
     pub issuers: Vec<String>,
+    /// forward_auth: a site that it protects, such as https://wiki.example.com; may be repeated, and replaces all
+    #[arg(long = "site", value_name = "URL")]
+    pub sites: Vec<String>,
+    /// forward_auth: how long a browser stays signed in
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(i64::from(*SESSION_SECONDS.start())..=i64::from(*SESSION_SECONDS.end())))]
+    pub session_life: Option<u32>,
 }
 
 fn name(text: &str) -> Result<FriendlyName, String> {

@@ -8,6 +8,7 @@ use countersign_domain::integration::{
 use countersign_domain::openid_client::OpenIdClient;
 use countersign_domain::service_protection::{PresenceList, PresenceMode};
 use countersign_domain::sid::{AccountSid, ServiceSid};
+use countersign_domain::sites::Sites;
 use countersign_domain::source_networks::SourceNetworks;
 use countersign_domain::user_mapping::Aliases;
 use countersign_verify::{OpenedIntegration, Verify, VerifyError};
@@ -152,11 +153,16 @@ fn change(
         to.keycloak_issuers =
             ClientUrls::parse(issuers).map_err(|why| anyhow!("--issuer {why}"))?;
     }
+    only("site", IntegrationKind::ForwardAuth, !flags.sites.is_empty())?;
+    only("session-life", IntegrationKind::ForwardAuth, flags.session_life.is_some())?;
     if let Some(aliases) = given(&flags.aliases) {
         to.users.aliases = Aliases::parse(aliases).map_err(|why| anyhow!("--alias {why}"))?;
     }
     if let Some(networks) = given(&flags.networks) {
         to.networks = SourceNetworks::parse(networks).map_err(|why| anyhow!("--network {why}"))?;
+    }
+    if let Some(sites) = given(&flags.sites) {
+        to.sites = Sites::parse(sites).map_err(|why| anyhow!("--site {why}"))?;
     }
     if let Some(presence) = &flags.presence {
         let parse = |text: &String| PresenceList::parse(text);
@@ -169,10 +175,12 @@ fn change(
     to.legacy = flags.legacy.unwrap_or(to.legacy);
     to.radius_mode = flags.radius_mode.unwrap_or(to.radius_mode);
     to.message_authenticator = flags.message_authenticator.unwrap_or(to.message_authenticator);
+    to.session_seconds = flags.session_life.unwrap_or(to.session_seconds);
     to.check(kind).map_err(|(part, why)| match part {
         IntegrationPart::Networks => anyhow!("--network {why}"),
         IntegrationPart::NotificationEndpoint => anyhow!("--notification-endpoint {why}"),
         IntegrationPart::KeycloakIssuers => anyhow!("--issuer {why}"),
+        IntegrationPart::Sites => anyhow!("--site {why}"),
     })
 }
 
@@ -236,6 +244,7 @@ fn members(integration: &Integration) -> Value {
     let is_radius = integration.kind == IntegrationKind::Radius;
     let openid = Some(&settings.openid).filter(|_| integration.kind == IntegrationKind::OpenId);
     let is_keycloak = integration.kind == IntegrationKind::Keycloak;
+    let is_forward = integration.kind == IntegrationKind::ForwardAuth;
     json!({
         "sid": integration.sid.to_string(),
         "account_sid": integration.account.to_string(),
@@ -258,6 +267,8 @@ fn members(integration: &Integration) -> Value {
         "notification_endpoint": openid.and_then(|it| Some(it.notification_endpoint.as_ref()?.as_str())),
         "user_code": openid.map(|it| it.user_code.as_str()),
         "issuers": is_keycloak.then(|| settings.keycloak_issuers.iter().collect::<Vec<_>>()),
+        "sites": is_forward.then(|| settings.sites.iter().collect::<Vec<_>>()),
+        "session_life": is_forward.then_some(settings.session_seconds),
         "date_created": integration.created_at,
         "date_updated": integration.updated_at,
     })

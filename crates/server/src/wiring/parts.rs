@@ -14,9 +14,11 @@ use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
 use countersign_doors::duo::{self, DuoDoor};
+use countersign_doors::forward_auth::{self, ForwardAuthDoor};
 use countersign_doors::keycloak::{self, KeycloakDoor};
 use countersign_doors::openid::{self, OpenIdDoor};
 use countersign_doors::radius::{self, RadiusDoor};
+use countersign_doors::sign_in::{self, SignInDoor};
 use countersign_providers::Providers;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
@@ -183,6 +185,22 @@ impl Parts<'_> {
         }))
     }
 
+    /// The sign-in page, and the door that sends browsers to it.
+    fn sign_in(&self, public_url: &str) -> Router {
+        let page = SignInDoor::new(sign_in::Dependencies {
+            verify: Arc::clone(&self.verify),
+            clock: Arc::clone(&self.world.clock),
+            public_url: public_url.to_owned(),
+            shutdown: self.tasks.shutdown.clone(),
+            tasks: self.tasks.abandoned.clone(),
+        });
+        let door = ForwardAuthDoor::new(forward_auth::Dependencies {
+            verify: Arc::clone(&self.verify),
+            public_url: public_url.to_owned(),
+        });
+        sign_in::router(&Arc::new(page)).merge(forward_auth::router(&Arc::new(door)))
+    }
+
     /// Serves RADIUS clients until the server stops; the address that they send to.
     pub(super) fn serve_radius(
         &self,
@@ -224,6 +242,7 @@ impl Parts<'_> {
             .merge(duo::router(&self.duo_door(state.public_url.as_str())))
             .merge(openid::router(&self.openid_door(state.public_url.as_str())))
             .merge(keycloak::router(&Arc::new(KeycloakDoor::new(Arc::clone(&self.verify)))))
+            .merge(self.sign_in(state.public_url.as_str()))
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
         let router = spans::joined(router, &self.config.traces);

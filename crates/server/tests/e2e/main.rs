@@ -47,6 +47,7 @@ mod radius;
 mod reasons;
 mod said;
 mod service_protection;
+mod sign_in;
 mod sockets;
 mod streams_h2;
 mod support;

@@ -11,6 +11,7 @@ use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::openid_client::{CibaMode, OpenIdClient, UserCode};
 use countersign_domain::secret::Sealed;
 use countersign_domain::service_protection::PresenceList;
+use countersign_domain::sites::Sites;
 use countersign_domain::source_networks::SourceNetworks;
 use countersign_domain::text::FriendlyName;
 use countersign_domain::user_mapping::{Aliases, UserMapping, UserRule};
@@ -121,6 +122,8 @@ pub async fn an_integration_is_replaced_only_if_nobody_was_faster(fixture: &Fixt
             },
             keycloak_issuers: ClientUrls::parse(["https://sso.example/realms/a"].into_iter())
                 .unwrap(),
+            sites: Sites::parse(["https://a.example"].into_iter()).unwrap(),
+            session_seconds: 600,
         },
         updated_at: fixture.now(),
         ..was.clone()

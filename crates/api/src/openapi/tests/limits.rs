@@ -8,10 +8,12 @@ use countersign_domain::client_url::MAX_URLS;
 use countersign_domain::credential::CredentialType;
 use countersign_domain::ending::NotificationStatus;
 use countersign_domain::integration::{
-    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, UnknownUsers,
+    IntegrationKind, MessageAuthenticator, PROMPT_SECONDS, RadiusMode, SESSION_SECONDS,
+    UnknownUsers,
 };
 use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::openid_client::{CibaMode, UserCode};
+use countersign_domain::sites::MAX_SITES;
 use countersign_domain::source_networks::MAX_NETWORKS;
 use countersign_domain::text::{AppId, FriendlyName, Identity, Message, SdkVersion, ServiceName};
 use countersign_domain::user_mapping::{MAX_ALIASES, UserRule};
@@ -53,6 +55,12 @@ fn the_server_knows_every_value() {
         (&life["minimum"], &life["maximum"]),
         (&json!(PROMPT_SECONDS.start()), &json!(PROMPT_SECONDS.end()))
     );
+    let life = &integration["ForwardAuth.SessionLife"];
+    assert_eq!(
+        (&life["minimum"], &life["maximum"]),
+        (&json!(SESSION_SECONDS.start()), &json!(SESSION_SECONDS.end()))
+    );
+    assert_eq!(integration["ForwardAuth.Sites"]["maxItems"], MAX_SITES);
     assert_eq!(integration["Aliases"]["maxItems"], MAX_ALIASES);
     assert_eq!(integration["Networks"]["maxItems"], MAX_NETWORKS);
     assert!(are_known::<JwsAlgorithm>(&words("OpenId.IdTokenAlg")));

@@ -1,0 +1,61 @@
+//! What a browser wants to be signed in for: checked by the door that it came by, and sealed, so that the page can trust it.
+
+use countersign_domain::integration::IntegrationKey;
+use countersign_verify::Verify;
+use serde::{Deserialize, Serialize};
+
+/// The purpose that requests are sealed for.
+const PURPOSE: &str = "sign-in request";
+/// How long a person may take to sign in, in seconds.
+const LIFE: i64 = 30 * 60;
+
+/// Where a browser goes after a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "to", rename_all = "snake_case")]
+pub(crate) enum Back {
+    /// To a site behind forward-auth.
+    ForwardAuth {
+        /// The site, which is one of the integration's.
+        site: String,
+        /// The path and the query that were wanted.
+        path: String,
+        /// What the browser that began keeps in a cookie of the site.
+        begun: String,
+    },
+}
+
+/// A request to sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SignInRequest {
+    /// The key of the integration.
+    pub(crate) key: String,
+    /// Where the browser goes.
+    pub(crate) back: Back,
+    /// When it ends, in seconds since 1970.
+    until: i64,
+}
+
+impl SignInRequest {
+    /// A request that begins now.
+    pub(crate) fn new(verify: &Verify, key: IntegrationKey, back: Back) -> Self {
+        Self { key: key.to_string(), back, until: verify.now().as_seconds() + LIFE }
+    }
+
+    /// The text that the browser carries.
+    pub(crate) fn seal(&self, verify: &Verify) -> String {
+        let text = serde_json::to_string(self).unwrap_or_default();
+        verify.seal_carried(PURPOSE, &text)
+    }
+
+    /// The request of a text; `None` if this installation sealed none, or it has ended.
+    pub(crate) fn open(verify: &Verify, sealed: &str) -> Option<Self> {
+        let text = verify.open_carried(PURPOSE, sealed)?;
+        let request: Self = serde_json::from_str(text.expose()).ok()?;
+        (verify.now().as_seconds() < request.until).then_some(request)
+    }
+
+    /// The address of the page that answers it.
+    pub(crate) fn page(&self, verify: &Verify, public_url: &str) -> String {
+        format!("{}/sign-in?r={}", public_url.trim_end_matches('/'), self.seal(verify))
+    }
+}

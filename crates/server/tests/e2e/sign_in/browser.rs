@@ -31,7 +31,7 @@ impl Seen {
 
     /// The number that it shows.
     pub fn number(&self) -> String {
-        self.between("<p class=\"number\">").split('<').next().expect("a number").to_owned()
+        self.between("<div class=\"number\">").split('<').next().expect("a number").to_owned()
     }
 
     /// Where it goes when it is signed in.

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use countersign_domain::backchannel::BackchannelId;
 use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::{Factor, FactorChange, FactorType};
 use countersign_domain::integration::IntegrationKind;
-use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::limits::Limits;
 use countersign_domain::secret::Sealed;
 use countersign_domain::service::Service;
@@ -29,6 +27,7 @@ use countersign_store::seam::{
     SummaryQuery, SummaryStep, TimelineFilter, TotpUpdate,
 };
 
+use crate::clients::tell_the_client;
 use crate::console::use_the_console;
 use crate::log::whole_scans;
 use crate::{clean, explaining, work};
@@ -52,19 +51,6 @@ async fn open_and_answer_group(fixture: &Fixture, like: &Opening, factor: &Facto
     let answer = Answer { group: Some(sid), others: vec![other], ..answer };
     assert_eq!(store.answer_challenge(answer).await, Ok(Recorded::Done));
     tell_the_client(fixture, request.id).await;
-}
-
-/// Calls the client that asked, which fetches the approval, and keeps a key.
-async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
-    let (store, now, until) = (&fixture.store, fixture.now(), fixture.later(30));
-    store.next_backchannel_call().await.unwrap();
-    let leases = store.lease_backchannel_calls(fixture.make.node, now, until, 10).await.unwrap();
-    assert_eq!(store.settle_backchannel_call(&leases[0], None).await, Ok(true));
-    store.backchannel_request(id).await.unwrap();
-    assert_eq!(store.redeem_backchannel(id, now).await, Ok(true));
-    let key = fixture.make.signing_key(JwsAlgorithm::Es256);
-    assert_eq!(store.add_signing_key(&key).await.unwrap().len(), 1);
-    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
 }
 
 /// Counts a challenge, and reads the sums.

@@ -1,11 +1,7 @@
 //! The rules that every backend keeps. Each rule is a function with a sentence for a name, which runs on a fresh [`Fixture`].
 //!
 //! A backend's tests are one line, `countersign_store::conformance!(fresh);`, where `fresh` is an async function that returns an
-//! empty store and a value that must live as long as the store:
-//!
-//! ```ignore
-//! async fn fresh() -> (Arc<dyn Store>, TempDir)
-//! ```
+//! empty store, an `Arc<dyn Store>`, and a value that must live as long as the store.
 
 pub mod access_tokens;
 pub mod accounts;
@@ -46,9 +42,7 @@ pub mod usage;
 pub mod webhook_calls;
 mod webhook_fixture;
 pub mod webhooks;
-
 pub use fixture::Fixture;
-
 /// Makes a `#[tokio::test]` of every rule.
 #[macro_export]
 macro_rules! conformance {

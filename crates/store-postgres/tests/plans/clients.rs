@@ -1,0 +1,17 @@
+//! The statements about clients that ask apart from the person's browser.
+
+use countersign_domain::backchannel::BackchannelId;
+use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_store::conformance::Fixture;
+
+/// Calls the client that asked, which fetches the approval, and keeps a key.
+pub(crate) async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
+    let (store, now, until) = (&fixture.store, fixture.now(), fixture.later(30));
+    store.next_backchannel_call().await.unwrap();
+    let leases = store.lease_backchannel_calls(fixture.make.node, now, until, 10).await.unwrap();
+    store.settle_backchannel_call(&leases[0], None).await.unwrap();
+    store.backchannel_request(id).await.unwrap();
+    store.redeem_backchannel(id, now).await.unwrap();
+    store.add_signing_key(&fixture.make.signing_key(JwsAlgorithm::Es256)).await.unwrap();
+    store.signing_keys().await.unwrap();
+}

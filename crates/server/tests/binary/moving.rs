@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::challenge::Verdict;
 use countersign_phone::ServerOptions as PhoneOptions;
 use countersign_store::conformance::Fixture as Rows;
 use countersign_store::moving::{Moving, Row, TABLES, Value};

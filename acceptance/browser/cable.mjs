@@ -5,6 +5,7 @@ import { server } from "../node/wire.mjs";
 
 export class Cable {
   #sockets = new Set();
+  #isHushed = false;
   #listener;
 
   static async lay() {
@@ -19,6 +20,18 @@ export class Cable {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  /** Lets no byte through, and ends nothing, as networks do that lose everything. */
+  hush() {
+    this.#isHushed = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  /** Lets the bytes through that were held. */
+  speak() {
+    this.#isHushed = false;
+    for (const socket of this.#sockets) socket.resume();
+  }
+
   /** Takes connections, at the same place as before. */
   async mend() {
     const { hostname, port } = new URL(server.url);
@@ -31,6 +44,7 @@ export class Cable {
         [far, near],
       ]) {
         this.#sockets.add(socket);
+        if (this.#isHushed) socket.pause();
         socket.on("error", () => other.destroy());
         socket.on("close", () => {
           this.#sockets.delete(socket);

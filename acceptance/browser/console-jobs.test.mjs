@@ -118,6 +118,48 @@ describe("the jobs of an operator", () => {
     const protection = (await call("GET", `${app.path}/Protection`)).body;
     assert.deepEqual(protection.presence, ["number", "code"]);
 
+    await page.goto(`${page.console}/services/${app.sid}`);
+    await follow("Its integrations");
+    await follow("New integration by Duo Auth API");
+    await fill("Name", "ssh");
+    await press("Make the integration");
+    await says("The integration is made.");
+    const duo = (await call("GET", `${app.path}/Integrations`)).body.integrations[0];
+    assert.deepEqual([duo.kind, duo.friendly_name], ["duo", "ssh"]);
+    const first = await page.locator("code.secret").innerText();
+    assert.equal(first.length, 40);
+    await follow("Change");
+    await fill("Seconds that a prompt lives", "5");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").waitFor();
+    await follow("Seconds that a prompt lives must be");
+    await page.keyboard.press("ControlOrMeta+A");
+    await page.keyboard.insertText("90");
+    await page.keyboard.press("Enter");
+    await says("The integration is saved.");
+    await follow("New secret");
+    await press("Make a new secret");
+    await says("The integration has a new secret.");
+    assert.notEqual(await page.locator("code.secret").innerText(), first);
+    await follow("Delete");
+    await press("Delete the integration");
+    await says("The integration is deleted.");
+
+    await page.goto(`${page.console}/operators`);
+    const name = `night-${person.identity.slice(0, 8)}`;
+    await fill("Name of the new operator", name);
+    await page.keyboard.press("Enter");
+    await says("The operator is added.");
+    const newcomer = await visit(scene, t);
+    await newcomer.goto(await page.getByLabel("The link, to copy").inputValue());
+    await newcomer.getByRole("button", { name: "Sign in" }).click();
+    await newcomer.getByRole("heading", { name: `Sign in as ${name}` }).waitFor();
+    await press("Make a link that signs in");
+    await says("The link is made.");
+    await follow("Remove the operator");
+    await press("Remove the operator");
+    await says("The operator is removed.");
+
     const url = await refusing(t);
     await page.goto(`${page.console}/webhooks?service=${app.sid}`);
     await follow("New webhook");
@@ -244,6 +286,39 @@ describe("the jobs of an operator", () => {
     await wrong("protection-wrong");
     await at(`${service}/delete`);
     await shot("service-delete");
+
+    await at(`${service}/integrations`);
+    await shot("integrations-none");
+    await at(`${service}/integrations/new?Kind=radius`);
+    await page.getByLabel("Name", { exact: true }).fill("Office VPN");
+    await press("Make the integration");
+    await wrong("integration-wrong");
+    await page.getByLabel("Networks that requests may come from").fill("192.0.2.0/24");
+    await press("Make the integration");
+    await page.locator("code.secret").waitFor();
+    await shot("integration");
+    const integration = new URL(page.url()).pathname.replace("/console", "");
+    await at(`${service}/integrations`);
+    await shot("integrations");
+    await at(`${integration}?user=ann`);
+    await page.getByRole("status").filter({ hasText: "ann is" }).waitFor();
+    await shot("integration-user");
+    await at(`${integration}/secret`);
+    await shot("integration-secret");
+
+    await at("/operators");
+    await page.getByLabel("Name of the new operator").fill("no name");
+    await press("Add the operator");
+    await wrong("operator-wrong");
+    await page.getByLabel("Name of the new operator").fill(`day-${person.identity.slice(0, 8)}`);
+    await press("Add the operator");
+    await page.getByLabel("The link, to copy").waitFor();
+    await shot("operator");
+    await at(`${new URL(page.url()).pathname.replace("/console", "")}/remove`);
+    await shot("operator-remove");
+    await press("Remove the operator");
+    await page.getByRole("status").filter({ hasText: "The operator is removed." }).waitFor();
+    await shot("operators");
 
     await at("/credentials/new?type=apn");
     await shot("credential");

@@ -1,6 +1,7 @@
 // Live pages of the console, while a person reads them.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { Cable } from "./cable.mjs";
 import { operator } from "./operator.mjs";
 import { ann, stage, visit } from "./stage.mjs";
 
@@ -95,6 +96,41 @@ describe("a page that follows what happens", () => {
     const then = await as_of.textContent();
     await page.waitForFunction((then) => document.querySelector("#attention > p time").textContent !== then, then);
     await table.waitFor();
+  });
+
+  test("opens a stream again that has become silent", async (t) => {
+    const cable = await Cable.lay();
+    t.after(() => cable.cut());
+    const person = await ann(scene, await visit(scene, t));
+    await person.ask(`Before the silence? ${person.identity}`);
+    const page = await operator(scene, t, { url: cable.url });
+    await page.clock.install();
+    const opened = () => page.waitForRequest(/\/timeline\/live/);
+    await Promise.all([opened(), page.goto(`${page.console}/timeline?service=${scene.app.sid}`)]);
+    await person.ask(`Is it heard? ${person.identity}`);
+    await page.getByRole("button", { name: "1 new" }).waitFor();
+    cable.hush();
+    await person.ask(`In the silence? ${person.identity}`);
+    await Promise.all([opened(), page.clock.fastForward(46_000)]);
+    await page.getByText("The server does not answer. Reconnecting…").waitFor();
+    cable.speak();
+    await page.getByRole("button", { name: "2 new" }).waitFor();
+    await page.getByText("Reconnecting…").waitFor({ state: "hidden" });
+  });
+
+  test("shows times in the zone of its reader, with UTC beside them", async (t) => {
+    const page = await operator(scene, t, { timezoneId: "America/New_York" });
+    await page.goto(`${page.console}/sessions`);
+    const shown = page.locator("main time").first();
+    const machine = await shown.getAttribute("datetime");
+    const form = { dateStyle: "medium", timeStyle: "medium", timeZone: "America/New_York" };
+    const own = new Intl.DateTimeFormat("en-GB", form).format(new Date(machine));
+    const [text] = await shown.allInnerTexts();
+    assert.ok(text.startsWith(`${own} (`) && text.endsWith(`${machine.slice(11, 19)} UTC)`), text);
+    await page.getByText("Times are yours (America/New_York), with UTC beside them.").waitFor();
+    const here = await operator(scene, t, { timezoneId: "UTC" });
+    await here.goto(`${here.console}/sessions`);
+    assert.match((await here.locator("main time").first().innerText()).trim(), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);
   });
 
   test("is paused and resumed by a button, in this tab", async (t) => {

@@ -60,10 +60,15 @@ export async function eye() {
 
   /** No violation of axe's rules, nothing wider than the window. */
   async function look(page, name) {
-    // Once for each document: axe is quick only after it has run there.
-    if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(axe);
     const options = { runOnly: RULES, resultTypes: ["violations"] };
-    const violations = await page.evaluate(async (options) => (await globalThis.axe.run(document, options)).violations, options);
+    const judge = () =>
+      page.evaluate(async (options) => (await globalThis.axe?.run(document, options))?.violations, options);
+    let violations = await judge();
+    if (!violations) {
+      // Once for each document: axe is quick only after it has run there.
+      await page.evaluate(axe);
+      violations = await judge();
+    }
     const found = violations.map(
       ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
     );
@@ -80,17 +85,20 @@ export async function eye() {
    */
   async function around(page, name, views = FOUR, also = async () => {}) {
     const before = page.viewportSize();
+    let size = "";
     for (const [view, { width, height, text = "", colorScheme, forcedColors }] of Object.entries(views)) {
-      await page.setViewportSize({ width, height });
+      if (width !== page.viewportSize().width || height !== page.viewportSize().height)
+        await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme, forcedColors: forcedColors ?? null });
-      await enlarge(page, text);
+      if (text !== size) await enlarge(page, text);
+      size = text;
       await also();
       await stands(page);
       await look(page, `${name}-${view}`);
     }
     await page.setViewportSize(before);
     await page.emulateMedia({ colorScheme: null, forcedColors: null });
-    await enlarge(page, "");
+    if (size) await enlarge(page, "");
   }
 
   return Object.assign(look, { around });

@@ -57,7 +57,7 @@ export async function newcomer(scene, test, role, options) {
 /** A browser at the sign-in form. */
 export async function door(scene, test, options) {
   const page = await visit(scene, test, options);
-  Object.assign(page, { console: `${server.url}/console` });
+  Object.assign(page, { console: `${options?.url ?? server.url}/console` });
   await page.goto(page.console);
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
   return page;

@@ -84,15 +84,20 @@ describe("an operator", () => {
     const forms = { read: [0, 0], operate: [0, 1], admin: [1, 1] };
     for (const [role, [admin, operate]] of Object.entries(forms)) {
       const { page } = await newcomer(scene, t, role);
-      const pages = { services: "services", service: `services/${scene.app.sid}`, enrol: "enrol" };
+      const service = `services/${scene.app.sid}`;
+      const pages = { services: "services", service, integrations: `${service}/integrations`, enrol: "enrol" };
       for (const [name, path] of Object.entries({ ...pages, sessions: "sessions", audit: "audit", log: "log" })) {
         await page.goto(`${page.console}/${path}`);
         await look.around(page, `console-${role}-${name}`);
       }
       await page.goto(`${page.console}/services`);
       assert.equal(await page.locator("main form:visible").count(), admin, role);
+      for (const [name, count] of [["Enrol a device", operate], ["Operators", admin], ["Audit", 1]])
+        assert.equal(await page.locator("nav").getByRole("link", { name, exact: true }).count(), count, `${role}: ${name}`);
       await page.goto(`${page.console}/enrol`);
       assert.equal(await page.locator("main form:visible").count(), operate, role);
+      await page.goto(`${page.console}/${service}`);
+      assert.equal(await page.getByRole("link", { name: "Delete the service" }).count(), admin, role);
     }
   });
 

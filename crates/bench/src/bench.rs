@@ -39,6 +39,10 @@ pub(crate) struct Scale {
     pub(crate) pending: u64,
     pub(crate) old_entities: u64,
     pub(crate) old_notifications: u64,
+    /// Challenges below the console's pages.
+    pub(crate) old_challenges: u64,
+    /// Whether a page that is too slow is a fault.
+    pub(crate) is_judged: bool,
     /// Logins per second.
     pub(crate) logins: Vec<f64>,
     /// Requests of each kind whose costs are counted.
@@ -64,6 +68,8 @@ impl Scale {
             pending: 50,
             old_entities: 50,
             old_notifications: 300,
+            old_challenges: 300,
+            is_judged: false,
             logins: vec![20.0],
             counted: 5,
         }

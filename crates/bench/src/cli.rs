@@ -45,6 +45,8 @@ pub(crate) enum Part {
     Overload,
     /// Notifications in a database with a long history, compared with an empty one
     Grow,
+    /// Pages of the console over a long history: each within 100 ms
+    Console,
     /// People who log in as on a working day: from the application's request to the prompt, and from the tap to the webhook
     Morning,
     /// Instructions, allocations, bytes, writes, syncs and context switches of each request, counted with valgrind and
@@ -81,7 +83,7 @@ pub(crate) struct Options {
     /// The server to measure
     #[arg(long, global = true, default_value = "target/release/countersign")]
     pub(crate) binary: PathBuf,
-    /// The database to measure on. `restart` and `grow` need SQLite, and are left out of `all` on PostgreSQL
+    /// The database to measure on. `restart`, `grow` and `console` need SQLite, and are left out of `all` on PostgreSQL
     #[arg(long, global = true, value_enum, default_value = "sqlite")]
     pub(crate) store: Store,
     /// An empty PostgreSQL database, or one that an earlier run has filled, instead of a server started for the
@@ -127,12 +129,15 @@ pub(crate) struct Options {
     /// restart: pending deliveries
     #[arg(long, global = true, default_value_t = 100_000)]
     pub(crate) pending: u64,
-    /// grow: entities in the full database
+    /// grow and console: entities in the full database
     #[arg(long, global = true, default_value_t = 100_000)]
     pub(crate) old_entities: u64,
     /// grow: notifications in the full database
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub(crate) old_notifications: u64,
+    /// console: challenges in the database
+    #[arg(long, global = true, default_value_t = 1_000_000)]
+    pub(crate) old_challenges: u64,
     /// morning: logins per second
     #[arg(long, global = true, value_delimiter = ',', default_value = "200,1000")]
     pub(crate) logins: Vec<f64>,
@@ -167,6 +172,8 @@ impl Options {
             pending: self.pending,
             old_entities: self.old_entities.max(1),
             old_notifications: self.old_notifications,
+            old_challenges: self.old_challenges,
+            is_judged: true,
             logins: self.logins.clone(),
             counted: self.counted.max(1),
         }

@@ -14,8 +14,8 @@ use rusqlite::{Connection, params_from_iter};
 /// The history reaches from 20 days ago, when nothing is cleaned up yet, to yesterday.
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
 const OLDEST_DAYS: i64 = 20;
-/// Notifications of a challenge: the automatic one and three more.
-const PER_CHALLENGE: u64 = 4;
+/// Notifications of a challenge of which more were asked for: the automatic one and three more.
+pub(crate) const PER_CHALLENGE: u64 = 4;
 const ROWS_PER_COMMIT: u64 = 200_000;
 
 /// The size of the history.
@@ -23,6 +23,7 @@ const ROWS_PER_COMMIT: u64 = 200_000;
 pub(crate) struct HistorySize {
     pub(crate) entities: u64,
     pub(crate) notifications: u64,
+    pub(crate) per_challenge: u64,
 }
 
 /// Fills the database. It must hold an approved challenge with a delivered notification to copy.
@@ -62,7 +63,7 @@ pub(crate) fn fill(database: &Path, past: HistorySize) -> Result<()> {
         keys.insert("key_sid", sid(0x0c, created, number));
         batch.insert(&factor, &keys)?;
     }
-    let challenges = past.notifications / PER_CHALLENGE;
+    let challenges = past.notifications / past.per_challenge.max(1);
     for number in 0..challenges {
         let created = at(number, challenges);
         let owner = number % past.entities.max(1);
@@ -75,9 +76,9 @@ pub(crate) fn fill(database: &Path, past: HistorySize) -> Result<()> {
         keys.insert("sid", sid(0x03, created, number));
         batch.insert(&challenge, &keys)?;
         keys.insert("challenge_sid", sid(0x03, created, number));
-        for ordinal in 0..PER_CHALLENGE {
+        for ordinal in 0..past.per_challenge {
             keys.insert("ordinal", Value::Integer(i64::try_from(ordinal)?));
-            keys.insert("sid", sid(0, created, number * PER_CHALLENGE + ordinal));
+            keys.insert("sid", sid(0, created, number * past.per_challenge + ordinal));
             batch.insert(&notification, &keys)?;
         }
     }
@@ -158,7 +159,7 @@ mod tests {
              INSERT INTO notifications VALUES (x'04', 0, x'05', 'delivered');",
         )
         .unwrap();
-        fill(&file, HistorySize { entities: 5, notifications: 80 }).unwrap();
+        fill(&file, HistorySize { entities: 5, notifications: 80, per_challenge: 4 }).unwrap();
         let count = |sql| db.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap();
         assert_eq!(count("SELECT count(*) FROM entities"), 6);
         assert_eq!(count("SELECT count(*) FROM challenges WHERE message = 'Log in?'"), 21);

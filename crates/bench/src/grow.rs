@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::bench::Bench;
 use crate::calls::each;
-use crate::fill::{HistorySize, fill};
+use crate::fill::{HistorySize, PER_CHALLENGE, fill};
 use crate::fleet::Fleet;
 use crate::load;
 use crate::notify::TTL;
@@ -26,6 +26,7 @@ pub(crate) async fn run(bench: &mut Bench) -> Result<()> {
     let past = HistorySize {
         entities: bench.scale.old_entities,
         notifications: bench.scale.old_notifications,
+        per_challenge: PER_CHALLENGE,
     };
     let (server, empty) = bench.fresh_server().await?;
     let account = bench.installation.account_sid();
@@ -77,7 +78,10 @@ async fn measure(
 }
 
 /// Creates a challenge that is delivered and approved.
-async fn make_something_to_copy(server: &Server, population: &Arc<Population>) -> Result<()> {
+pub(crate) async fn make_something_to_copy(
+    server: &Server,
+    population: &Arc<Population>,
+) -> Result<()> {
     let mut fleet = Fleet::new();
     fleet.connect(server, population, 0..1).await?;
     let challenges = population.challenge(server, 1).await?;
@@ -103,7 +107,7 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The SQLite database in a folder.
-fn database_in(folder: &Path) -> Result<PathBuf> {
+pub(crate) fn database_in(folder: &Path) -> Result<PathBuf> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let mut first = [0; 16];

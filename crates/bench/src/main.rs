@@ -16,6 +16,7 @@ mod bomber;
 mod callgrind;
 mod calls;
 mod cli;
+mod console;
 mod counts;
 mod deliver;
 mod fill;
@@ -86,7 +87,9 @@ fn run(cli: &Cli) -> Result<ExitCode> {
         Part::Fill { database } => {
             let Scale { old_entities: entities, old_notifications: notifications, .. } =
                 cli.options.scale();
-            fill::fill(database, fill::HistorySize { entities, notifications })?;
+            let per_challenge = fill::PER_CHALLENGE;
+            let past = fill::HistorySize { entities, notifications, per_challenge };
+            fill::fill(database, past)?;
             Ok(ExitCode::SUCCESS)
         }
         // one thread serves all connections of the load generator: the server needs the rest of the machine
@@ -104,8 +107,8 @@ async fn measure(part: &Part, options: &Options) -> Result<ExitCode> {
             options.binary.display()
         );
     }
-    if matches!(part, Part::Restart | Part::Grow) && is_on_postgres(options) {
-        bail!("restart and grow need SQLite");
+    if matches!(part, Part::Restart | Part::Grow | Part::Console) && is_on_postgres(options) {
+        bail!("restart, grow and console need SQLite");
     }
     let folder = options.dir.clone().unwrap_or_else(std::env::temp_dir);
     let mut bench = Bench {
@@ -168,11 +171,13 @@ async fn parts(part: &Part, bench: &mut Bench) {
         Part::Restart,
         Part::Overload,
         Part::Grow,
+        Part::Console,
         Part::Morning,
         Part::Counts,
     ];
     let fits = |one: &Part| {
-        matches!(bench.backing, Backing::Sqlite) || !matches!(one, Part::Restart | Part::Grow)
+        matches!(bench.backing, Backing::Sqlite)
+            || !matches!(one, Part::Restart | Part::Grow | Part::Console)
     };
     let all = all.into_iter().filter(fits).collect::<Vec<_>>();
     let left_out = |one: &Part| match one {
@@ -195,6 +200,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
             Part::Restart => ("restart", restart::run(bench).await),
             Part::Overload => ("overload", overload::run(bench).await),
             Part::Grow => ("grow", grow::run(bench).await),
+            Part::Console => ("console", console::run(bench).await),
             Part::Morning => ("morning", morning::run(bench).await),
             Part::Counts => ("counts", counts::run(bench).await),
             Part::All | Part::Smoke | Part::FloorServer { .. } | Part::Fill { .. } => continue,

@@ -86,6 +86,10 @@ impl Installation {
         &self.account_sid
     }
 
+    pub(crate) fn auth_token(&self) -> &str {
+        &self.auth_token
+    }
+
     /// Starts a server on a folder, which may be empty, and waits until it is ready.
     pub(crate) async fn start(&self, folder: &Path) -> Result<Server> {
         self.start_with(folder, &[]).await

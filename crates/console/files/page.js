@@ -17,6 +17,18 @@ const HERE = new Intl.DateTimeFormat("en-GB", {
   timeStyle: "long",
 });
 
+const SHOWN = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const ZONE = HERE.resolvedOptions().timeZone;
+const ISO_DAY = new Intl.DateTimeFormat("sv-SE");
+
+/** The reader's time with UTC beside it, which has a date where that differs. */
+const zoned = (date, machine) => {
+  const [day, time] = [machine.slice(0, 10), machine.slice(11, 19)];
+  if (date.getTimezoneOffset() === 0) return `${day} ${time}`;
+  const utc = ISO_DAY.format(date) === day ? time : `${day} ${time}`;
+  return `${SHOWN.format(date)} (${utc} UTC)`;
+};
+
 /** How long ago a time was, in its largest unit. */
 const ago = (date) => {
   const seconds = Math.round((date - Date.now()) / 1_000);
@@ -31,13 +43,18 @@ const dress = () => {
     const date = new Date(time.dateTime);
     const exact = `${HERE.format(date)} · ${time.dateTime.slice(0, -1).replace("T", " ")} UTC`;
     if (time.title !== exact) time.title = exact;
-    if (!("ago" in time.dataset)) continue;
-    if (time.dataset.exact !== exact) time.dataset.exact = exact;
-    const text = ago(date);
+    const isAgo = "ago" in time.dataset;
+    if (!isAgo && !("zoned" in time.dataset)) continue;
+    if (isAgo && time.dataset.exact !== exact) time.dataset.exact = exact;
+    const text = isAgo ? ago(date) : zoned(date, time.dateTime);
     if (time.textContent !== text && !isSelected(time)) time.textContent = text;
   }
 };
 
+byId("zone").textContent =
+  new Date().getTimezoneOffset() === 0
+    ? "Times are UTC, unless they say how long ago."
+    : `Times are yours (${ZONE}), with UTC beside them.`;
 dress();
 setInterval(dress, 10_000);
 document.addEventListener("htmx:afterSwap", dress);

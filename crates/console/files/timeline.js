@@ -5,8 +5,11 @@
   const follow = byId("follow");
   const pill = byId("fresh");
   const title = document.title;
-  /** The stream, while the page follows it. */
+  /** Milliseconds without an event after which a stream is given up: the server sends one every 15 seconds. */
+  const SILENCE = 45_000;
+  /** The stream, while the page follows it, and the timer that gives it up. */
   let source;
+  let silence;
   /** The lines as the server sent them last. */
   let latest;
 
@@ -27,7 +30,18 @@
     showWaiting(0);
   };
 
+  /** The server was heard. A network that drops everything closes no stream, so one that is silent is opened again. */
+  const hear = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      stop();
+      lost();
+      start();
+    }, SILENCE);
+  };
+
   const take = (event) => {
+    hear();
     say("");
     latest = parse(event.data);
     const shown = linesOf(byId("lines"));
@@ -46,6 +60,7 @@
   };
 
   const stop = () => {
+    clearTimeout(silence);
     source?.close();
     source = undefined;
   };
@@ -53,9 +68,11 @@
   const start = () => {
     if (source || isHeld() || document.hidden || !navigator.onLine) return;
     source = new EventSource(follow.dataset.stream);
+    hear();
     source.addEventListener("lines", take);
     source.addEventListener("over", () => location.reload());
     source.addEventListener("open", () => say(""));
+    source.addEventListener("beat", hear);
     source.addEventListener("error", () => {
       if (source?.readyState !== EventSource.CLOSED) return lost();
       stop();

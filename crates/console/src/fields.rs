@@ -1,7 +1,7 @@
 //! Fields of a form, and what is wrong with them.
 
 use countersign_domain::invalid::Invalid;
-use countersign_verify::VerifyError;
+use countersign_verify::{Parameter, VerifyError};
 
 use crate::error::PageError;
 use crate::form::Form;
@@ -144,7 +144,10 @@ impl Refusal {
 
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
-        PageError::from(error).into()
+        match error {
+            VerifyError::Parameter(Parameter::Networks, why) => Self::field("Networks", &why),
+            error => PageError::from(error).into(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
+use countersign_domain::role::Role;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -26,6 +27,7 @@ pub(crate) enum Section {
     ApiKeys,
     Enrol,
     Audit,
+    Operators,
     Sessions,
     Nowhere,
 }
@@ -71,18 +73,23 @@ impl Frame {
     pub(crate) fn new(console: &Console, operator: Option<&Operator>, here: Section) -> Self {
         let base = console.base();
         let all = [
-            ("", "Overview", Section::Overview),
-            ("/timeline", "Timeline", Section::Timeline),
-            ("/services", "Services", Section::Services),
-            ("/credentials", "Credentials", Section::Credentials),
-            ("/webhooks", "Webhooks", Section::Webhooks),
-            ("/api-keys", "API keys", Section::ApiKeys),
-            ("/enrol", "Enrol a device", Section::Enrol),
-            ("/audit", "Audit", Section::Audit),
-            ("/sessions", "Sessions", Section::Sessions),
+            ("", "Overview", Section::Overview, Role::Read),
+            ("/timeline", "Timeline", Section::Timeline, Role::Read),
+            ("/services", "Services", Section::Services, Role::Read),
+            ("/credentials", "Credentials", Section::Credentials, Role::Read),
+            ("/webhooks", "Webhooks", Section::Webhooks, Role::Read),
+            ("/api-keys", "API keys", Section::ApiKeys, Role::Read),
+            ("/enrol", "Enrol a device", Section::Enrol, Role::Operate),
+            ("/audit", "Audit", Section::Audit, Role::Read),
+            ("/operators", "Operators", Section::Operators, Role::Admin),
+            ("/sessions", "Sessions", Section::Sessions, Role::Read),
         ];
-        let entries = all.into_iter().filter(|_| operator.is_some()).map(|(path, name, it)| {
-            Entry { path: format!("{base}{path}"), name, is_current: it == here }
+        let may = |needs| operator.is_some_and(|operator| operator.role().covers(needs));
+        let entries = all.into_iter().filter(|(.., needs)| may(*needs));
+        let entries = entries.map(|(path, name, it, _)| Entry {
+            path: format!("{base}{path}"),
+            name,
+            is_current: it == here,
         });
         Self {
             files: format!("{base}/files/{}", ASSETS.version()),

@@ -26,6 +26,10 @@ pub(crate) enum FormResult {
     Credential { sid: String, app_id: String, tried: Result<TestResult, String> },
     /// A new API key, with its secret.
     ApiKey { sid: String, name: String, secret: String },
+    /// A new secret of an integration.
+    Integration { sid: String, secret: String },
+    /// A link that signs an operator in.
+    OperatorLink { sid: String, link: String, until: i64 },
     /// Of the test of a webhook.
     Webhook { sid: String, result: WebhookTestResult },
 }

@@ -18,9 +18,10 @@ use crate::files;
 use crate::frame::{self, Frame, Section};
 use crate::kept_form;
 use crate::pages::{
-    api_keys, audit, challenge, credential_form, credentials, devices, enrol, export, invitations,
-    link, live, log, overview, pauses, people, protection, search, second_factor, service,
-    services, sessions, sign_in, timeline, webhook_form, webhooks,
+    api_keys, audit, challenge, credential_form, credentials, devices, enrol, export,
+    integration_form, integrations, invitations, link, live, log, operators, overview, pauses,
+    people, protection, search, second_factor, service, services, sessions, sign_in, timeline,
+    webhook_form, webhooks,
 };
 use crate::session::Operator;
 use crate::state::{Console, SharedConsole};
@@ -37,7 +38,7 @@ pub(crate) struct Route {
 
 /// All routes, each with the role that it needs. No other code decides about roles: a form needs the role of its action.
 pub(crate) fn routes() -> Vec<Route> {
-    [general(), services(), people(), credentials_and_keys(), webhooks()]
+    [general(), services(), integrations(), people(), credentials_and_keys(), webhooks()]
         .into_iter()
         .flatten()
         .collect()
@@ -63,6 +64,14 @@ fn general() -> Vec<Route> {
         get(READ, "/audit", audit::show),
         get(READ, "/log", log::show),
         get(READ, "/log/{number}", log::entry),
+        get(ADMIN, "/operators", operators::list),
+        post(ADMIN, "/operators", operators::add),
+        get(ADMIN, "/operators/{operator}", operators::show),
+        post(ADMIN, "/operators/{operator}/role", operators::change_role),
+        post(ADMIN, "/operators/{operator}/link", operators::link),
+        post(ADMIN, "/operators/{operator}/sessions/end", operators::end_sessions),
+        get(ADMIN, "/operators/{operator}/remove", operators::ask_remove),
+        post(ADMIN, "/operators/{operator}/remove", operators::remove),
         get(READ, "", overview::show),
         get(READ, "/timeline", timeline::show),
         get(READ, "/timeline/live", live::stream),
@@ -86,13 +95,30 @@ fn services() -> Vec<Route> {
     ]
 }
 
+fn integrations() -> Vec<Route> {
+    let all = |path: &str| format!("/services/{{service}}/integrations{path}");
+    let one = |path: &str| all(&format!("/{{integration}}{path}"));
+    vec![
+        get(READ, &all(""), integrations::list),
+        post(ADMIN, &all(""), integration_form::create),
+        get(ADMIN, &all("/new"), integration_form::show_new),
+        get(READ, &one(""), integrations::show),
+        get(ADMIN, &one("/edit"), integration_form::show),
+        post(ADMIN, &one("/edit"), integration_form::update),
+        get(ADMIN, &one("/secret"), integrations::ask_rotate),
+        post(ADMIN, &one("/secret"), integrations::rotate),
+        get(ADMIN, &one("/delete"), integrations::ask_delete),
+        post(ADMIN, &one("/delete"), integrations::delete),
+    ]
+}
+
 /// People and their devices.
 fn people() -> Vec<Route> {
     let person = |path: &str| format!("/services/{{service}}/people/{{identity}}{path}");
     let device = |path: &str| person(&format!("/devices/{{device}}{path}"));
     vec![
         get(READ, &person(""), people::show),
-        get(READ, "/enrol", enrol::show),
+        get(OPERATE, "/enrol", enrol::show),
         post(OPERATE, "/enrol", enrol::invite),
         get(OPERATE, &person("/invitations/{token}"), invitations::show),
         post(OPERATE, &person("/challenges"), devices::ask),

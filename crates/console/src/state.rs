@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use countersign_domain::access_token::AccessToken;
 use countersign_domain::attempt_record::AttemptRecord;
 use countersign_domain::credential::Credential;
+use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
@@ -165,6 +167,16 @@ impl Console {
         let key = self.verify.nonce();
         self.links.add(key.clone(), account, self.verify.monotonic());
         format!("{}/console/enter?key={key}", self.served_at)
+    }
+
+    /// The short link that enrols a device by a token.
+    pub(crate) fn short_link(&self, token: &AccessToken) -> String {
+        format!("{}/e/{}", self.public_url, self.verify.short_link(token).expose())
+    }
+
+    /// A link that signs an operator in, by its key.
+    pub(crate) fn operator_link(&self, key: &Secret) -> String {
+        format!("{}/console/link?key={}", self.served_at, key.expose())
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -4,7 +4,7 @@ use crate::fields::{Field, Wrong};
 use crate::form::Form;
 
 /// The words of a query that tell what was done, each with its sentence.
-const DONE: [(&str, &str); 22] = [
+const DONE: [(&str, &str); 31] = [
     ("saved", "The settings are saved."),
     ("resent", "The call is made again now. If it is taken, it leaves this page."),
     ("all-resent", "The calls are made again now. Those that are taken leave this page."),
@@ -30,6 +30,15 @@ const DONE: [(&str, &str); 22] = [
     ("protection-saved", "The protection is saved."),
     ("tested", "The test is over: see its result below."),
     ("key-made", "The API key is made."),
+    ("integration-made", "The integration is made."),
+    ("integration-saved", "The integration is saved."),
+    ("integration-deleted", "The integration is deleted."),
+    ("secret-made", "The integration has a new secret."),
+    ("operator-made", "The operator is added."),
+    ("link-made", "The link is made. The one before no longer works."),
+    ("role-changed", "The role is changed. It holds from the operator’s next request on."),
+    ("sessions-ended", "The operator’s sessions have ended."),
+    ("operator-removed", "The operator is removed."),
 ];
 
 /// A message above the content of a page.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use countersign_domain::attempt_record::AttemptRecord;
-use countersign_domain::challenge::{Challenge, ChallengeStatus};
+use countersign_domain::challenge::{Challenge, ChallengeState, ChallengeStatus};
 use countersign_domain::factor::AnyFactor;
 use countersign_domain::notification::Notification;
 use countersign_domain::sid::AccountSid;
@@ -145,8 +145,8 @@ pub(crate) struct ChallengeSummary {
     pub(crate) pushes: Vec<Push>,
     /// Whether there are more pushes.
     pub(crate) is_cut: bool,
-    /// Whether the person was asked on several devices.
-    pub(crate) is_of_group: bool,
+    /// How many challenges of its group the list holds, which this one stands for; `None` for one that was asked alone.
+    pub(crate) devices: Option<usize>,
     /// The proof that the person looks at the page that asked.
     pub(crate) presence: Option<&'static str>,
 }
@@ -176,6 +176,27 @@ impl ChallengeSummary {
         }
     }
 
+    /// Challenges without their pushes, those of a group as one: as the one that was answered, if the list holds it.
+    pub(crate) fn of_groups(challenges: &[Challenge], now: Instant) -> Vec<Self> {
+        let mut rows: Vec<(&Challenge, Option<usize>)> = Vec::new();
+        for challenge in challenges {
+            let known = challenge.group.as_ref().and_then(|group| {
+                rows.iter_mut().find(|(row, _)| row.group.as_ref() == Some(group))
+            });
+            match known {
+                Some((row, devices)) => {
+                    *devices = devices.map(|devices| devices + 1);
+                    if matches!(challenge.state, ChallengeState::Answered { .. }) {
+                        *row = challenge;
+                    }
+                }
+                None => rows.push((challenge, challenge.group.as_ref().map(|_| 1))),
+            }
+        }
+        let row = |(challenge, devices)| Self { devices, ..Self::without_pushes(challenge, now) };
+        rows.into_iter().map(row).collect()
+    }
+
     /// The challenge without its pushes.
     pub(crate) fn without_pushes(challenge: &Challenge, now: Instant) -> Self {
         let status = challenge.status(now);
@@ -191,7 +212,7 @@ impl ChallengeSummary {
             answered: answered_at(challenge).filter(|_| answered),
             pushes: Vec::new(),
             is_cut: false,
-            is_of_group: challenge.group.is_some(),
+            devices: challenge.group.as_ref().map(|_| 1),
             presence: challenge.presence.as_deref().map(labels::presence),
         }
     }
@@ -206,9 +227,8 @@ pub(crate) fn question(challenge: &Challenge) -> String {
 /// Time of the verdict.
 pub(crate) fn answered_at(challenge: &Challenge) -> Option<Timestamp> {
     match challenge.state {
-        countersign_domain::challenge::ChallengeState::Answered { at, .. } => Some(Timestamp(at)),
-        countersign_domain::challenge::ChallengeState::AnsweredElsewhere { .. }
-        | countersign_domain::challenge::ChallengeState::Pending => None,
+        ChallengeState::Answered { at, .. } => Some(Timestamp(at)),
+        ChallengeState::AnsweredElsewhere { .. } | ChallengeState::Pending => None,
     }
 }
 

@@ -53,8 +53,11 @@ impl Summarizer {
         let before = ChallengeSid::least(kind, now - stage.reached_at());
         let found = self.summaries.challenges_to_count(from, before, most).await?;
         let read = found.len();
-        let (sids, challenges): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        if let Some(to) = sids.last().copied() {
+        if let Some(to) = found.last().map(|(sid, _)| *sid) {
+            for (sid, _) in found.iter().filter(|(_, challenge)| challenge.is_none()) {
+                tracing::error!(challenge = %sid, "a challenge is not counted: its rows are corrupt");
+            }
+            let challenges: Vec<_> = found.into_iter().filter_map(|(_, found)| found).collect();
             let counts = count(&challenges, stage);
             self.summaries
                 .add_summary(&SummaryStep { cursor, from: Some(from), to, counts })

@@ -111,6 +111,8 @@ pub enum Command {
     Doctor(Doctor),
     /// Ask the server of these settings whether it is ready; the health check of a container
     Ready,
+    /// Ask the server of these settings what needs attention; needs `admin.listen`, and exits with 1 if something does
+    Status(Listing),
     /// Have the running server read its settings, certificates and secret files again, as SIGHUP does
     Reload,
     /// Print an annotated settings file, or the settings in use

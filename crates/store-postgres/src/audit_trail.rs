@@ -8,6 +8,7 @@ use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::AuditTrail;
 use countersign_store_sql::audit_entry_columns;
 use countersign_store_sql::rows::audit_entries::audit_entry;
+use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 
 use crate::cells::cells_of;
@@ -26,7 +27,13 @@ const INSERT: &str = concat!(
     ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
 );
 
-struct Add(Vec<AuditEntry>);
+const TRIM: &str = "DELETE FROM audit_entries WHERE account_sid = $1 AND sid IN \
+     (SELECT sid FROM audit_entries WHERE account_sid = $1 AND sid <= \
+     (SELECT sid FROM audit_entries WHERE account_sid = $1 ORDER BY sid DESC LIMIT 1 OFFSET $2) ORDER BY sid LIMIT $3)";
+/// Entries that one entry removes at most.
+const MAX_TRIMMED: usize = 1_000;
+
+struct Add(Vec<AuditEntry>, usize);
 
 #[async_trait]
 impl Command for Add {
@@ -45,6 +52,10 @@ impl Command for Add {
                 entry.address.map(|address| address.to_string()),
             ];
             db.execute(INSERT, row).await?;
+            if entry.causes_trimming() {
+                let account = id(entry.account.as_bytes());
+                db.execute(TRIM, params![account, limit(self.1), limit(MAX_TRIMMED)]).await?;
+            }
         }
         Ok(())
     }
@@ -52,8 +63,8 @@ impl Command for Add {
 
 #[async_trait]
 impl AuditTrail for PostgresStore {
-    async fn add_audit_entries(&self, entries: Vec<AuditEntry>) -> StoreResult<()> {
-        self.write(Add(entries)).await
+    async fn add_audit_entries(&self, entries: Vec<AuditEntry>, most: usize) -> StoreResult<()> {
+        self.write(Add(entries, most)).await
     }
 
     async fn audit_entries(

@@ -14,9 +14,10 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
+use countersign_store::page::Cursor;
 use countersign_store::seam::{CallCounts, CallCursor, CallList, Recent, WebhookState};
 use countersign_store_sql::cells::RowResult;
-use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
+use countersign_store_sql::rows::calls::{CallPage, call, taken_call, webhook_state};
 use countersign_store_sql::values::limit;
 use countersign_store_sql::{call_columns, challenge_columns, rows, taken_call_columns};
 use tokio_postgres::Row;
@@ -72,6 +73,18 @@ const GIVEN_UP: &str = concat!(
     call_columns!(),
     " FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' AND (wake_at, id) < ($2, $3) \
      ORDER BY wake_at DESC, id DESC LIMIT $4"
+);
+const FAILING_BACKWARDS: &str = concat!(
+    "SELECT ",
+    call_columns!(),
+    " FROM webhook_calls WHERE webhook_sid = $1 AND last_error IS NOT NULL AND state <> 'failed' \
+     AND (wake_at, id) < ($2, $3) ORDER BY wake_at DESC, id DESC LIMIT $4"
+);
+const GIVEN_UP_BACKWARDS: &str = concat!(
+    "SELECT ",
+    call_columns!(),
+    " FROM webhook_calls WHERE webhook_sid = $1 AND state = 'failed' AND (wake_at, id) > ($2, $3) \
+     ORDER BY wake_at, id LIMIT $4"
 );
 const ABOUT: &str = concat!(
     "SELECT ",
@@ -239,17 +252,21 @@ impl Recent for PostgresStore {
         &self,
         webhook: WebhookSid,
         list: CallList,
-        after: Option<CallCursor>,
+        at: Option<Cursor<CallCursor>>,
         most: usize,
     ) -> StoreResult<Vec<Call>> {
         let db = self.session().await?;
-        let sql = match list {
-            CallList::Failing => FAILING,
-            CallList::GivenUp => GIVEN_UP,
+        let page = CallPage::at(list, at);
+        let sql = match (list, page.upwards) {
+            (CallList::Failing, true) => FAILING,
+            (CallList::Failing, false) => FAILING_BACKWARDS,
+            (CallList::GivenUp, false) => GIVEN_UP,
+            (CallList::GivenUp, true) => GIVEN_UP_BACKWARDS,
         };
-        let (at, call_id) = list_start(list, after);
+        let (at, call_id) = page.beyond;
         let key = params![id(webhook.as_bytes()), at, id(&call_id), limit(most)];
-        Ok(all(&db, sql, key, |row| call(cells_of(row, "webhook_calls"))).await?)
+        let calls = all(&db, sql, key, |row| call(cells_of(row, "webhook_calls"))).await?;
+        Ok(page.in_order(calls))
     }
 
     async fn calls_about(

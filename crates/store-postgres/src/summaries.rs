@@ -106,7 +106,7 @@ impl Summaries for PostgresStore {
         after: ChallengeSid,
         before: ChallengeSid,
         most: usize,
-    ) -> StoreResult<Vec<(ChallengeSid, CountedChallenge)>> {
+    ) -> StoreResult<Vec<(ChallengeSid, Option<CountedChallenge>)>> {
         let db = self.session().await?;
         let after = id(after.as_bytes());
         let range = params![after, id(before.as_bytes()), limit(most)];

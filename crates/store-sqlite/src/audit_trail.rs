@@ -9,6 +9,7 @@ use countersign_store::seam::AuditTrail;
 use countersign_store_sql::audit_entry_columns;
 use countersign_store_sql::paging::keyed;
 use countersign_store_sql::rows::audit_entries::audit_entry;
+use countersign_store_sql::values::limit;
 use rusqlite::{Connection, params};
 
 use crate::cells::cells_of;
@@ -24,11 +25,17 @@ statements! {
     INSERT = concat!(
         "INSERT INTO audit_entries (", audit_entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
     );
+    TRIM = "DELETE FROM audit_entries WHERE (account_sid, sid) IN \
+            (SELECT account_sid, sid FROM audit_entries WHERE account_sid = ?1 AND sid <= \
+            (SELECT sid FROM audit_entries WHERE account_sid = ?1 ORDER BY sid DESC LIMIT 1 OFFSET ?2) ORDER BY sid LIMIT ?3)";
     OLD = "DELETE FROM audit_entries WHERE (account_sid, sid) IN \
            (SELECT account_sid, sid FROM audit_entries WHERE at <= ?1 LIMIT ?2)";
 }
 
-struct Add(Vec<AuditEntry>);
+/// Entries that one entry removes at most.
+const MAX_TRIMMED: usize = 1_000;
+
+struct Add(Vec<AuditEntry>, usize);
 
 impl Command for Add {
     type Output = ();
@@ -46,6 +53,10 @@ impl Command for Add {
                 entry.address.map(|address| address.to_string()),
             ];
             execute(db, INSERT, row)?;
+            if entry.causes_trimming() {
+                let account = entry.account.as_bytes();
+                execute(db, TRIM, params![account, limit(self.1), limit(MAX_TRIMMED)])?;
+            }
         }
         Ok(())
     }
@@ -53,8 +64,8 @@ impl Command for Add {
 
 #[async_trait]
 impl AuditTrail for SqliteStore {
-    async fn add_audit_entries(&self, entries: Vec<AuditEntry>) -> StoreResult<()> {
-        self.write(Add(entries)).await
+    async fn add_audit_entries(&self, entries: Vec<AuditEntry>, most: usize) -> StoreResult<()> {
+        self.write(Add(entries, most)).await
     }
 
     async fn audit_entries(

@@ -15,9 +15,10 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, CallState, TRIED_FOR, TakenCall};
 use countersign_store::error::StoreResult;
+use countersign_store::page::Cursor;
 use countersign_store::seam::{CallCounts, CallCursor, CallList, Recent, WebhookState};
 use countersign_store_sql::cells::RowResult;
-use countersign_store_sql::rows::calls::{call, list_start, taken_call, webhook_state};
+use countersign_store_sql::rows::calls::{CallPage, call, taken_call, webhook_state};
 use countersign_store_sql::values::limit;
 use countersign_store_sql::{call_columns, challenge_columns, rows, taken_call_columns};
 use rusqlite::{Connection, Row, params};
@@ -71,6 +72,16 @@ statements! {
         "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_given_up \
          WHERE webhook_sid = ?1 AND state = 'failed' AND (wake_at, id) < (?2, ?3) \
          ORDER BY wake_at DESC, id DESC LIMIT ?4"
+    );
+    FAILING_BACKWARDS = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_failing \
+         WHERE webhook_sid = ?1 AND last_error IS NOT NULL AND state <> 'failed' AND (wake_at, id) < (?2, ?3) \
+         ORDER BY wake_at DESC, id DESC LIMIT ?4"
+    );
+    GIVEN_UP_BACKWARDS = concat!(
+        "SELECT ", call_columns!(), " FROM webhook_calls INDEXED BY webhook_calls_given_up \
+         WHERE webhook_sid = ?1 AND state = 'failed' AND (wake_at, id) > (?2, ?3) \
+         ORDER BY wake_at, id LIMIT ?4"
     );
     ABOUT = concat!(
         "SELECT ", call_columns!(), " FROM webhook_calls WHERE webhook_sid = ?1 AND factor_sid = ?2 \
@@ -233,19 +244,23 @@ impl Recent for SqliteStore {
         &self,
         webhook: WebhookSid,
         list: CallList,
-        after: Option<CallCursor>,
+        at: Option<Cursor<CallCursor>>,
         most: usize,
     ) -> StoreResult<Vec<Call>> {
-        let sql = match list {
-            CallList::Failing => FAILING,
-            CallList::GivenUp => GIVEN_UP,
+        let page = CallPage::at(list, at);
+        let sql = match (list, page.upwards) {
+            (CallList::Failing, true) => FAILING,
+            (CallList::Failing, false) => FAILING_BACKWARDS,
+            (CallList::GivenUp, false) => GIVEN_UP,
+            (CallList::GivenUp, true) => GIVEN_UP_BACKWARDS,
         };
-        let (at, id) = list_start(list, after);
-        self.read(|db| {
+        let (at, id) = page.beyond;
+        let calls = self.read(|db| {
             all(db, sql, params![webhook.as_bytes(), at, id, limit(most)], |row| {
                 call(cells_of(row, "webhook_calls"))
             })
-        })
+        })?;
+        Ok(page.in_order(calls))
     }
 
     async fn calls_about(

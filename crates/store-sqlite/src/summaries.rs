@@ -98,7 +98,7 @@ impl Summaries for SqliteStore {
         after: ChallengeSid,
         before: ChallengeSid,
         most: usize,
-    ) -> StoreResult<Vec<(ChallengeSid, CountedChallenge)>> {
+    ) -> StoreResult<Vec<(ChallengeSid, Option<CountedChallenge>)>> {
         self.read_blocking(move |db| {
             let range = params![after.as_bytes(), before.as_bytes(), limit(most)];
             let challenges =

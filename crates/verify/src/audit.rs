@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use countersign_domain::audit::AuditEntry;
+use countersign_domain::audit::{AuditEntry, MAX_ENTRIES};
 use countersign_domain::sid::{AccountSid, AuditSid};
 use countersign_store::{Page, PageQuery};
 
@@ -65,7 +65,7 @@ impl Verify {
         if entries.is_empty() {
             return;
         }
-        if let Err(error) = self.store.add_audit_entries(entries).await {
+        if let Err(error) = self.store.add_audit_entries(entries, MAX_ENTRIES).await {
             tracing::error!(%error, "the audit trail cannot be written: {error}");
         }
     }

@@ -65,6 +65,15 @@ impl Verify {
         }
     }
 
+    /// Returns an operator of an account.
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`].
+    pub async fn operator(&self, account: AccountSid, sid: OperatorSid) -> VerifyResult<Operator> {
+        let found = self.store.operator(sid).await?.filter(|found| found.account == account);
+        found.ok_or(VerifyError::NotFound)
+    }
+
     /// Returns the operator of a name.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
+use countersign_store::Cursor;
 use countersign_store::seam::{
     CallCounts, CallCursor, CallList, PeriodSummary, ServiceSummary, SummaryQuery,
 };
@@ -39,13 +40,13 @@ pub struct FailedCalls {
     pub given_up: Vec<Call>,
 }
 
-/// Where the pages of both lists begin; `None` means at the start.
+/// Where the pages of both lists are; `None` means at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FailedCallsCursor {
-    /// After this call.
-    pub failing: Option<CallCursor>,
-    /// After this call.
-    pub given_up: Option<CallCursor>,
+    /// Behind or before this call.
+    pub failing: Option<Cursor<CallCursor>>,
+    /// Behind or before this call.
+    pub given_up: Option<Cursor<CallCursor>>,
 }
 
 impl Verify {
@@ -140,14 +141,14 @@ impl Verify {
         account: AccountSid,
         service: ServiceSid,
         sid: WebhookSid,
-        after: FailedCallsCursor,
+        at: FailedCallsCursor,
         most: usize,
     ) -> VerifyResult<FailedCalls> {
         self.webhook(account, service, sid).await?;
         let counts = self.reports.run(self.store.call_counts(sid)).await?;
-        let list = |list, after| self.store.list_calls(sid, list, after, most);
-        let failing = list(CallList::Failing, after.failing).await?;
-        let given_up = list(CallList::GivenUp, after.given_up).await?;
+        let list = |list, at| self.store.list_calls(sid, list, at, most);
+        let failing = list(CallList::Failing, at.failing).await?;
+        let given_up = list(CallList::GivenUp, at.given_up).await?;
         Ok(FailedCalls { counts, failing, given_up })
     }
 

@@ -5,14 +5,13 @@
 
 use std::time::Duration;
 
-use countersign_domain::access_token::TTL;
+use countersign_domain::access_token::{AccessToken, TTL};
 use countersign_domain::challenge::{ChallengeStatus, Field};
 use countersign_domain::challenge_group::ChallengeGroup;
 use countersign_domain::factor::{AnyFactor, FactorStatus};
 use countersign_domain::operator::Operator;
 use countersign_domain::presence::{PresenceNumber, PresenceProof};
 use countersign_domain::presence_choice::PresenceWish;
-use countersign_domain::secret::Secret;
 use countersign_domain::service::{Service, ServiceSettings};
 use countersign_domain::service_protection::PresenceList;
 use countersign_domain::session::SessionStage;
@@ -56,21 +55,6 @@ pub enum SecondFactor {
     Approved,
 }
 
-/// An invitation that enrols a device of an operator, once.
-#[derive(Debug)]
-pub struct DeviceInvitation {
-    /// The service.
-    pub service: ServiceSid,
-    /// The operator's identity there.
-    pub identity: Identity,
-    /// The access token.
-    pub token: Secret,
-    /// The service's public key for Web Push.
-    pub push_key: String,
-    /// Until when it can be used.
-    pub expires_at: Instant,
-}
-
 /// An operator's identity in the service.
 fn identity(operator: OperatorSid) -> Identity {
     Identity::parse(operator.to_string()).expect("a SID has the form of an identity")
@@ -106,11 +90,12 @@ impl Verify {
         })
     }
 
-    /// Invites a device, if the operator has none. An operator with a device signs in with it: only the command line can forget it.
+    /// Invites a device, if the operator has none, and returns the access token that enrols it. An operator who has a device signs
+    /// in with it: only the command line can forget it.
     ///
     /// # Errors
     /// [`VerifyError::NotFound`] if the session is not half-open; [`VerifyError::Conflict`] if the operator has a device.
-    pub async fn invite_device(&self, session: &Session) -> VerifyResult<DeviceInvitation> {
+    pub async fn invite_device(&self, session: &Session) -> VerifyResult<AccessToken> {
         let (operator, name) = half_open(session)?;
         if self.has_device(operator).await? {
             return Err(VerifyError::Conflict);
@@ -122,17 +107,9 @@ impl Verify {
             account_label: AccountLabel::parse(name).ok(),
             ttl: *TTL.end(),
         };
-        let (token, text) = self.create_access_token(account, service, new).await?;
-        let push_key = self.web_push_key(account, service).await?;
+        let (token, _) = self.create_access_token(account, service, new).await?;
         self.audit(session, Event::SecondFactorInvited, &operator.to_string()).await;
-        let expires_at = token.expires_at();
-        Ok(DeviceInvitation {
-            service,
-            identity: token.identity,
-            token: text,
-            push_key,
-            expires_at,
-        })
+        Ok(token)
     }
 
     /// Sends a prompt to all devices of the operator, unless one waits already.

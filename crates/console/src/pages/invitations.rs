@@ -94,7 +94,7 @@ pub(crate) async fn show(
 }
 
 fn open(console: &Console, token: &AccessToken) -> OpenLink {
-    let link = format!("{}/e/{}", console.public_url, console.verify.short_link(token).expose());
+    let link = console.short_link(token);
     // Whole seconds: a device that looks at the page rounds as well.
     let left = Duration::from_secs(token.expires_at().since(console.now()).as_secs());
     OpenLink {

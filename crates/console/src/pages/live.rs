@@ -28,6 +28,8 @@ use crate::state::{Console, SharedConsole};
 
 /// The time between two reads.
 const PERIOD: Duration = Duration::from_secs(2);
+/// The longest time without an event. The page gives a stream up after three times as long.
+const BEAT: Duration = Duration::from_secs(15);
 /// The reads of one stream. After them the browser connects again.
 const MOST_READS: u32 = 450;
 
@@ -60,7 +62,9 @@ pub(crate) async fn stream(
         let event = receiver.recv().await?;
         Some((Ok::<_, Infallible>(event), receiver))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+    // An event and no comment: a script does not see comments, and takes a silent stream for a broken one.
+    let beat = KeepAlive::new().interval(BEAT).event(Event::default().event("beat").data(""));
+    Ok(Sse::new(events).keep_alive(beat).into_response())
 }
 
 impl Watch {

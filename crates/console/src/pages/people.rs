@@ -8,7 +8,7 @@ use countersign_domain::ending::NotificationStatus;
 use countersign_domain::entity::Owner;
 use countersign_domain::factor::{AnyFactor, Factor, FactorStatus};
 use countersign_domain::notification::Notification;
-use countersign_domain::sid::{AccountSid, FactorSid, ServiceSid};
+use countersign_domain::sid::{AccountSid, ChallengeSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
 use countersign_domain::totp::TotpFactor;
@@ -24,7 +24,7 @@ use crate::fields::Wrong;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
 use crate::labels;
-use crate::paging::{self, Turn};
+use crate::paging::{self, Marks, Turn};
 use crate::session::{Operator, Posted};
 use crate::state::{Console, SharedConsole};
 use crate::told::Told;
@@ -34,7 +34,9 @@ use crate::views::{ChallengeSummary, Push, Timestamp, isolated, name_of};
 const MOST_DEVICES: u16 = 20;
 /// Devices that are named before their person is deleted.
 const MOST_NAMED: u16 = 20;
-/// Largest number of challenges of a device that are read for its last activity.
+/// The marks of the challenges in the query, beside those of the devices.
+const CHALLENGES: Marks = ("older", "newer");
+/// Challenges on a page, and those of a device that are read for its last activity.
 const MOST_CHALLENGES: u16 = 20;
 /// Largest number of pushes of a challenge that are read.
 const MOST_PUSHES: u16 = 50;
@@ -76,6 +78,7 @@ struct Person {
     devices: Vec<Device>,
     turn: Turn,
     challenges: Vec<ChallengeSummary>,
+    challenge_turn: Turn,
     message: String,
     /// The device that was not challenged, and the reason.
     refused: Option<(String, String)>,
@@ -169,7 +172,14 @@ async fn person(
     let turn = Turn::of("devices", &path, &factors, AnyFactor::sid);
     let protection = protection(console, account, service, identity).await?;
     let label = label(console, account, service, identity).await?;
-    let recent = newest(console, account, service, identity, None).await?;
+    let of_person = ChallengeFilter { factor: None, status: None };
+    let page: PageQuery<ChallengeSid> = PageQuery {
+        size: MOST_CHALLENGES,
+        order: Order::Descending,
+        ..paging::asked_by(query, CHALLENGES)?
+    };
+    let caller = Caller::Application(account);
+    let asked = verify.challenges(&caller, service, identity, of_person, page).await?;
     let mut devices = Vec::new();
     for factor in factors.items {
         devices.push(match factor {
@@ -187,10 +197,8 @@ async fn person(
         pause: protection.as_ref().and_then(Pause::of),
         devices,
         turn,
-        challenges: recent
-            .iter()
-            .map(|it| ChallengeSummary::without_pushes(it, console.now()))
-            .collect(),
+        challenges: ChallengeSummary::of_groups(&asked.items, console.now()),
+        challenge_turn: Turn::marked("challenges", (&path, CHALLENGES), &asked, |it| it.sid),
         message: TEST.to_owned(),
         refused: None,
     })
@@ -238,15 +246,15 @@ fn totp_device(factor: &TotpFactor) -> Device {
     }
 }
 
+/// The newest challenges of a device.
 async fn newest(
     console: &Console,
     account: AccountSid,
-    service: ServiceSid,
-    identity: &Identity,
-    factor: Option<FactorSid>,
+    factor: &Factor,
 ) -> Result<Vec<Challenge>, PageError> {
+    let Owner { service, ref identity, .. } = factor.owner;
     let caller = Caller::Application(account);
-    let filter = ChallengeFilter { factor, status: None };
+    let filter = ChallengeFilter { factor: Some(factor.sid), status: None };
     let page = PageQuery { size: MOST_CHALLENGES, order: Order::Descending, cursor: None };
     Ok(console.verify.challenges(&caller, service, identity, filter, page).await?.items)
 }
@@ -259,7 +267,7 @@ async fn activity(
 ) -> Result<(Instant, Option<Notification>), PageError> {
     let owner = &factor.owner;
     let (service, identity) = (owner.service, &owner.identity);
-    let challenges = newest(console, account, service, identity, Some(factor.sid)).await?;
+    let challenges = newest(console, account, factor).await?;
     let mut seen = factor.updated_at;
     let mut last: Option<Notification> = None;
     for challenge in &challenges {

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use countersign_domain::challenge::ChallengeStatus;
-use countersign_domain::invitation::{Invitation, is_safe};
+use countersign_domain::invitation::is_safe;
 use countersign_domain::presence::PresenceNumber;
 use countersign_verify::second_factor::SecondFactor;
 use http::{HeaderMap, StatusCode};
@@ -131,15 +131,8 @@ pub(crate) async fn act(
 }
 
 async fn invite(console: &Console, operator: &Operator) -> Result<DeviceLink, PageError> {
-    let made = console.verify.invite_device(&operator.session).await?;
-    let (service, identity) = (made.service.to_string(), made.identity.to_string());
-    let invitation = Invitation {
-        service: &service,
-        identity: &identity,
-        token: made.token.expose(),
-        push_key: &made.push_key,
-    };
-    let url = invitation.link(&console.public_url);
+    let token = console.verify.invite_device(&operator.session).await?;
+    let url = console.short_link(&token);
     let is_safe = url::Url::parse(&console.public_url).is_ok_and(|url| is_safe(&url));
-    Ok(DeviceLink { code: qr::code(&url), url, until: Timestamp(made.expires_at), is_safe })
+    Ok(DeviceLink { code: qr::code(&url), url, until: Timestamp(token.expires_at()), is_safe })
 }

@@ -10,8 +10,8 @@ use countersign_domain::sid::{ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::{Call, CallState};
-use countersign_store::PageQuery;
 use countersign_store::seam::{CallCounts, CallCursor, CallList};
+use countersign_store::{Cursor, PageQuery, Side};
 use countersign_verify::reports::{FailedCalls, FailedCallsCursor, MAX_RESENT};
 use http::HeaderMap;
 use uuid::Uuid;
@@ -36,9 +36,11 @@ const FEW: usize = 5;
 /// Calls of a list on the page of one webhook.
 const MANY: usize = 25;
 
-/// The words of the lists in paths and forms.
+/// The words of the lists in forms, and in a query with the call behind which a page begins.
 const FAILING: &str = "failing";
 const GIVEN_UP: &str = "given-up";
+/// What follows the word in a query with the call before which a page ends.
+const BEFORE: &str = "-before";
 
 /// A failed call.
 struct Row {
@@ -63,7 +65,8 @@ struct List {
     events: Vec<String>,
     count: u64,
     calls: Vec<Row>,
-    /// Path of the list's next page.
+    /// Paths of the list's neighbouring pages.
+    previous: Option<String>,
     next: Option<String>,
 }
 
@@ -184,20 +187,21 @@ pub(crate) async fn one(
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let query = Form::of_query(query.as_deref())?;
-    let mark =
-        |name| query.given(name).map(|text| mark(text).ok_or(PageError::NotFound)).transpose();
-    let after = FailedCallsCursor { failing: mark(FAILING)?, given_up: mark(GIVEN_UP)? };
+    let at = FailedCallsCursor {
+        failing: cursor(&query, FAILING)?,
+        given_up: cursor(&query, GIVEN_UP)?,
+    };
     let (verify, account) = (&console.verify, operator.account);
     let service = verify.service(account, super::sid(&service)?).await?;
     let webhook = verify.webhook(account, service.sid, super::sid(&webhook)?).await?;
-    let it = card(&console, &service, &webhook, after, MANY).await?;
+    let it = card(&console, &service, &webhook, at, MANY).await?;
     let tested = match results::kept(&headers, &operator, &console) {
         Some(FormResult::Webhook { sid, result }) if sid == it.sid => Some(result),
         _ => None,
     };
     let path = format!("/webhooks/{}/{}", service.sid, webhook.sid);
     let frame = Frame::new(&console, Some(&operator), Section::Webhooks).telling(&query);
-    let is_first = after == FailedCallsCursor::default();
+    let is_first = at == FailedCallsCursor::default();
     let frame = if is_first { frame.live(&path, &query) } else { frame };
     frame::ok(&One { frame, it, tested })
 }
@@ -206,26 +210,36 @@ async fn card(
     console: &Console,
     service: &Service,
     webhook: &Webhook,
-    after: FailedCallsCursor,
+    at: FailedCallsCursor,
     most: usize,
 ) -> Result<Card, PageError> {
     let (account, of) = (webhook.account, service.sid);
-    let found = console.verify.failed_calls(account, of, webhook.sid, after, most + 1).await?;
+    let found = console.verify.failed_calls(account, of, webhook.sid, at, most + 1).await?;
     let FailedCalls { counts, failing, given_up } = found;
     let path = format!("{}/webhooks/{of}/{}", console.base(), webhook.sid);
     let list = |title, kind, count, name: &'static str, mut calls: Vec<Call>| {
-        let has_next = calls.len() > most;
+        let at = if name == FAILING { at.failing } else { at.given_up };
+        let side = at.map(|at| at.side);
+        let is_cut = calls.len() > most;
+        if is_cut && side == Some(Side::Before) {
+            calls.remove(0);
+        }
         calls.truncate(most);
-        let last = calls.last().filter(|_| has_next);
+        let mark = |call: &Call| format!("{}.{}", call.wake_at.as_micros(), call.id);
+        let (first, last) = (calls.first(), calls.last());
+        // The cursor of a page is a call that stood on the one beside it.
+        let first = first.filter(|_| side == Some(Side::After) || side.is_some() && is_cut);
+        let last = last.filter(|_| side == Some(Side::Before) || is_cut);
+        let previous = first.map(|call| format!("{path}?{name}{BEFORE}={}", mark(call)));
         let next = last.map(|call| match most {
             FEW => path.clone(),
-            _ => format!("{path}?{name}={}.{}", call.wake_at.as_micros(), call.id),
+            _ => format!("{path}?{name}={}", mark(call)),
         });
         let mut events: Vec<_> = calls.iter().map(|call| call.event.clone()).collect();
         events.sort_unstable();
         events.dedup();
         let calls = calls.iter().map(row).collect();
-        List { title, kind, word: name, events, count, calls, next }
+        List { title, kind, word: name, events, count, calls, previous, next }
     };
     let lists = vec![
         list("Failed, and tried again", "tried again", counts.failing, FAILING, failing),
@@ -320,6 +334,16 @@ pub(crate) async fn resend_all(
         _ => "all-resent",
     };
     Ok(frame::go(&console, &format!("/webhooks/{service}/{webhook}?done={done}")))
+}
+
+/// The place of a list's page in a query.
+fn cursor(query: &Form, name: &str) -> Result<Option<Cursor<CallCursor>>, PageError> {
+    let at = |name: &str, side| {
+        let text = query.given(name)?;
+        Some(mark(text).map(|sid| Cursor { sid, side }).ok_or(PageError::NotFound))
+    };
+    let before = format!("{name}{BEFORE}");
+    at(name, Side::After).or_else(|| at(&before, Side::Before)).transpose()
 }
 
 /// Parses the end of a list's page: an instant in microseconds, a dot, and a call.

@@ -290,6 +290,12 @@ async fn calls_are_counted_and_failed_ones_are_listed() {
     assert_eq!(given_up(&page), 3);
     page.hides("?given-up=");
     page.hides("hx-get");
+    let back = page.text.split(&format!("{path}?given-up-before=")).nth(1).unwrap();
+    let back = format!("{path}?given-up-before={}", back.split('"').next().unwrap());
+    let page = browser.get(&back).await;
+    assert_eq!(given_up(&page), 25);
+    page.shows(&format!("href=\"{next}\""));
+    page.hides("Earlier ones that are given up");
     for wrong in ["x", "1.x", "1", "x.00000000-0000-0000-0000-000000000000"] {
         let page = browser.get(&format!("{path}?failing={wrong}")).await;
         assert_eq!(page.status, StatusCode::NOT_FOUND, "{wrong}");

@@ -176,10 +176,10 @@ async fn the_first_sign_in_enrols_a_device_and_asks_it() {
     assert_eq!(page.status, StatusCode::BAD_REQUEST);
     page.shows("No device has been enrolled by this link yet.");
     let page = browser.on_device_page("invite").await;
-    page.shows("http://127.0.0.1:8080/authenticator#service=VA");
+    page.shows("href=\"http://127.0.0.1:8080/e/");
     scene.enrol_device(&browser).await;
     let page = browser.on_device_page("invite").await;
-    page.hides("/authenticator#");
+    page.hides("8080/e/");
     assert_eq!(browser.on_device_page("ask").await.location, DEVICE);
     let page = browser.get(DEVICE).await;
     page.shows("id=\"number\">");

@@ -7,7 +7,7 @@ use countersign_domain::session::SessionStage;
 use http::{Method, StatusCode};
 
 use super::page::Page;
-use super::scene::{Browser, Scene};
+use super::scene::{Browser, PAGES, Scene};
 use crate::access::{ANYBODY, HALF, Needs};
 use crate::error::PageError;
 use crate::router::{Route, routes};
@@ -89,6 +89,66 @@ async fn every_route_admits_the_roles_that_cover_its_own_and_no_other() {
             assert!(!is_refused || page.status == StatusCode::FORBIDDEN, "{name}");
         }
     }
+}
+
+/// The route of a path, the one with the fewest parameters if several fit.
+fn route_of<'a>(all: &'a [Route], method: &Method, path: &str) -> Option<&'a Route> {
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let fits = |route: &&Route| {
+        let (parts, given): (Vec<_>, Vec<_>) =
+            (route.path.split('/').collect(), path.split('/').collect());
+        let fits = |(part, given): (&&str, &&str)| part.starts_with('{') || part == given;
+        route.method == *method && parts.len() == given.len() && parts.iter().zip(&given).all(fits)
+    };
+    all.iter().filter(fits).min_by_key(|route| route.path.matches('{').count())
+}
+
+/// The attribute of a tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    tag.split_once(&format!(" {name}=\""))?.1.split_once('"').map(|(value, _)| value)
+}
+
+/// What a role does not allow is hidden by its `data-role`, in links and in forms.
+#[tokio::test]
+async fn every_link_and_form_says_the_role_that_its_route_needs() {
+    let scene = Scene::new().await;
+    let furnished = scene.furnish().await;
+    let mut browser = scene.operator().await;
+    let service = format!("/console/services/{}", furnished.service.sid);
+    let made = [("Kind", "duo"), ("FriendlyName", "ssh"), ("UserRule", "lower")];
+    let rest = [("UnknownUsers", "deny"), ("PromptLife", "60")];
+    let (list, form) = (format!("{service}/integrations"), [&made[..], &rest[..]].concat());
+    let integration = browser.post(&format!("{list}/new"), &list, &form).await.location;
+    let operator = scene.operator_with("ada", Role::Operate).await;
+    browser.post("/console/api-keys", "/console/api-keys", &[("FriendlyName", "shop")]).await;
+    let webhook = format!("/console/webhooks/{}/{}", furnished.service.sid, furnished.webhook.sid);
+    let operator = format!("/console/operators/{}", operator.sid);
+    let others = [webhook, list, integration, operator, format!("{service}/protection")];
+    let pages = PAGES.iter().map(|path| (*path).to_owned());
+    let (all, mut seen) = (routes(), 0);
+    for page in pages.chain(furnished.pages()).chain(others) {
+        let text = browser.get(&page).await.text;
+        let main = text.split_once("<main").expect(&page).1;
+        for (start, target, method, free) in
+            [("<a", "href", Method::GET, None), ("<form", "action", Method::POST, Some("operate"))]
+        {
+            for tag in main.split(start).skip(1).map(|rest| rest.split('>').next().unwrap()) {
+                if method == Method::POST && !tag.contains("method=\"post\"") {
+                    continue;
+                }
+                let path = attribute(tag, target).unwrap_or_default();
+                let Some(route) = route_of(&all, &method, path) else { continue };
+                let needs = match route.needs {
+                    Needs::Role(Role::Read) if method == Method::GET => None,
+                    Needs::Role(role) => Some(role.as_str()),
+                    _ => continue,
+                };
+                seen += 1;
+                assert_eq!(attribute(tag, "data-role").or(free), needs, "{page}: {tag}");
+            }
+        }
+    }
+    assert!(seen > 40, "{seen}");
 }
 
 #[tokio::test]

@@ -282,7 +282,7 @@ impl Furnished {
 }
 
 /// The pages that always exist.
-pub(super) const PAGES: [&str; 11] = [
+pub(super) const PAGES: [&str; 12] = [
     "/console",
     "/console/timeline",
     "/console/search",
@@ -293,6 +293,7 @@ pub(super) const PAGES: [&str; 11] = [
     "/console/enrol",
     "/console/audit",
     "/console/log",
+    "/console/operators",
     "/console/sessions",
 ];
 

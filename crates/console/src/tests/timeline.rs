@@ -341,7 +341,7 @@ async fn a_challenge_names_its_group_and_presence_but_not_the_number() {
         assert!(!has_word(&page, "77"));
     }
     let person = browser.get(&furnished.person()).await;
-    person.shows("one of several devices asked at once");
+    person.shows("on 2 devices at once");
     assert!(!has_word(&person, "77"));
     let found = browser.get(&format!("/console/search?q={}", group.sid())).await;
     assert_eq!(found.location, format!("/console/challenges/{}", all[0].sid));

@@ -32,6 +32,7 @@ mod restore;
 mod serve;
 mod settings;
 mod stand_ins;
+mod status;
 
 use std::process::ExitCode;
 
@@ -135,6 +136,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             beside(&common, async |config| backup::run(config, &common, &flags))
         }
         Command::Restore(flags) => beside(&common, async |config| restore::run(config, &flags)),
+        Command::Status(listing) => {
+            small_runtime()?.block_on(status::run(&load(&common, &[])?, listing))
+        }
         Command::Ready => small_runtime()?.block_on(ready::run(&load(&common, &[])?)),
         Command::Reload => {
             let config = load(&common, &[])?;

@@ -13,15 +13,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let url = url(config);
-    // The certificate has the public name, and this is the address of this machine.
-    let client = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true);
-    let client = client.timeout(PATIENCE).build()?;
-    let response = client.get(&url).send().await;
+    let response = client()?.get(&url).send().await;
     let response = response.with_context(|| format!("no server answers at {url}"))?;
     let (status, body) = (response.status(), response.text().await.unwrap_or_default());
     println!("{}", body.trim_end());
     ensure!(status.is_success(), "the server at {url} is not ready");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A client of a server of this machine, whose certificate has the public name.
+pub(super) fn client() -> anyhow::Result<reqwest::Client> {
+    let client = reqwest::Client::builder().no_proxy().tls_danger_accept_invalid_certs(true);
+    Ok(client.timeout(PATIENCE).build()?)
 }
 
 /// Where `/readyz` is: on the operator's listener if there is one.
@@ -35,7 +38,7 @@ fn url(config: &Config) -> String {
 }
 
 /// An address at which this machine reaches a listener.
-fn reached(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reached(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

@@ -54,6 +54,15 @@ async fn health_is_on_the_main_listener_until_there_is_another() {
     assert_eq!(status["status"], word, "{status}");
     // A busy machine may write slowly.
     assert!(found.iter().all(|it| it["matter"] == "database_slow"), "{status}");
+    let listen = format!("admin.listen={admin}");
+    let told = stage.run(&["status", "--json", "--set", &listen]);
+    let json: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let is_well = json["status"] == "well";
+    assert_eq!(told.code, Some(i32::from(!is_well)), "{told:?}");
+    let told = stage.run(&["status", "--set", &listen]);
+    assert!(told.stdout.contains("hecked at "), "{told:?}");
+    let told = stage.run(&["status"]);
+    assert!(told.code == Some(1) && told.stderr.contains("set `admin.listen`"), "{told:?}");
     let done = running.stop().await;
     assert_eq!(done.code, Some(0), "{done:?}");
 }

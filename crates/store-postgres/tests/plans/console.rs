@@ -1,6 +1,6 @@
 //! Every method of the store for the console.
 
-use countersign_domain::audit::AuditEntry;
+use countersign_domain::audit::{AuditEntry, MAX_ENTRIES};
 use countersign_domain::operator::{Operator, OperatorChange, OperatorName, PasswordHash};
 use countersign_domain::role::Role;
 use countersign_domain::secret::SecretHash;
@@ -57,7 +57,7 @@ pub(crate) async fn use_the_console(fixture: &Fixture, account: AccountSid) {
         refusal: None,
         address: None,
     };
-    store.add_audit_entries(vec![entry]).await.unwrap();
+    store.add_audit_entries(vec![entry], MAX_ENTRIES).await.unwrap();
     store.audit_entries(account, PageQuery::first(10)).await.unwrap();
     for change in [
         OperatorChange::Role(Role::Admin),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_domain::call_queue::QueueLimits;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
+use countersign_domain::event::CallId;
 use countersign_domain::factor::{Factor, FactorChange, FactorType};
 use countersign_domain::integration::IntegrationKind;
 use countersign_domain::limits::Limits;
@@ -20,10 +21,10 @@ use countersign_domain::webhook::{EventType, Webhook};
 use countersign_domain::webhook_call::AfterCall;
 use countersign_store::conformance::Fixture;
 use countersign_store::moving::{Kind, TABLES, Table};
-use countersign_store::page::{Order, PageQuery};
+use countersign_store::page::{Cursor, Order, PageQuery, Side};
 use countersign_store::seam::{
-    Answer, AttemptFilter, CallList, ChallengeFilter, CountedTable, GroupOpened, Inserted,
-    LogBeginning, LogStep, LogoChange, Opened, Opening, Recorded, Stretch, SummaryCursor,
+    Answer, AttemptFilter, CallCursor, CallList, ChallengeFilter, CountedTable, GroupOpened,
+    Inserted, LogBeginning, LogStep, LogoChange, Opened, Opening, Recorded, Stretch, SummaryCursor,
     SummaryQuery, SummaryStep, TimelineFilter, TotpUpdate,
 };
 
@@ -61,7 +62,7 @@ async fn count_something(fixture: &Fixture, service: &Service) {
         let begin = ChallengeSid::least(cursor.kind, now - Duration::from_secs(60));
         let end = ChallengeSid::least(cursor.kind, fixture.later(1));
         let found = store.challenges_to_count(begin, end, 10).await.unwrap();
-        let (_, challenges): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+        let challenges: Vec<_> = found.into_iter().filter_map(|(_, found)| found).collect();
         let step =
             SummaryStep { cursor, from, to: begin, counts: count(&challenges, cursor.stage) };
         assert_eq!(store.add_summary(&step).await, Ok(true));
@@ -333,7 +334,10 @@ async fn use_everything(fixture: &Fixture) {
     store.call_counts(webhook.sid).await.unwrap();
     store.webhook_states(account.sid, 10).await.unwrap();
     for list in [CallList::Failing, CallList::GivenUp] {
-        store.list_calls(webhook.sid, list, None, 10).await.unwrap();
+        for side in [Side::After, Side::Before] {
+            let sid = CallCursor { wake_at: now, id: CallId([7; 16]) };
+            store.list_calls(webhook.sid, list, Some(Cursor { sid, side }), 10).await.unwrap();
+        }
     }
     store.calls_about(webhook.sid, factor.sid, Some(challenge.sid), 10).await.unwrap();
     store.taken_calls(challenge.sid, 10).await.unwrap();

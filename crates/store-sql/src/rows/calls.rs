@@ -7,6 +7,7 @@ use countersign_domain::sid::{ChallengeSid, ServiceSid, WebhookSid};
 use countersign_domain::time::Instant;
 use countersign_domain::webhook::Webhook;
 use countersign_domain::webhook_call::{Call, CallState, FailingWebhook, TakenCall};
+use countersign_store::page::{Cursor, Side};
 use countersign_store::seam::{CallCursor, CallList, WebhookState};
 
 use crate::cells::{Cells, RowResult, SqlRow};
@@ -100,13 +101,33 @@ pub fn webhook_and_service<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(Webhook
     Ok((cells.map(WebhookSid::from_bytes)?, cells.map(ServiceSid::from_bytes)?))
 }
 
-/// The `wake_at` and the id behind which a page of a list begins.
-pub fn list_start(list: CallList, after: Option<CallCursor>) -> (i64, [u8; 16]) {
-    let start = match list {
-        CallList::Failing => i64::MIN,
-        CallList::GivenUp => i64::MAX,
-    };
-    after.map_or((start, [0; 16]), |cursor| (cursor.wake_at.as_micros(), cursor.id.0))
+/// How a page of a list is read.
+#[derive(Debug, Clone, Copy)]
+pub struct CallPage {
+    /// Whether the earliest calls come first as they are read.
+    pub upwards: bool,
+    /// The `wake_at` and the id beyond which the page is read.
+    pub beyond: (i64, [u8; 16]),
+    backwards: bool,
+}
+
+impl CallPage {
+    /// The page at a cursor, or the first one.
+    pub fn at(list: CallList, at: Option<Cursor<CallCursor>>) -> Self {
+        let backwards = at.is_some_and(|at| at.side == Side::Before);
+        let upwards = (list == CallList::Failing) != backwards;
+        let start = if upwards { i64::MIN } else { i64::MAX };
+        let beyond = at.map_or((start, [0; 16]), |at| (at.sid.wake_at.as_micros(), at.sid.id.0));
+        Self { upwards, beyond, backwards }
+    }
+
+    /// Puts the calls that were read into the order of the list.
+    pub fn in_order(self, mut calls: Vec<Call>) -> Vec<Call> {
+        if self.backwards {
+            calls.reverse();
+        }
+        calls
+    }
 }
 
 /// A call that failed at least once.

@@ -21,14 +21,19 @@ macro_rules! counted_challenge_columns {
     };
 }
 
-/// Reads a challenge without its pushes, and its SID. The platform is NULL if its push factor does not exist.
+/// Reads a challenge without its pushes, `None` if a cell is corrupt, and its SID. The platform is NULL if its push factor does not
+/// exist.
 ///
 /// # Errors
-/// A cell is corrupt.
+/// The SID is corrupt.
 pub fn counted_challenge<R: SqlRow>(
     mut cells: Cells<R>,
-) -> RowResult<(ChallengeSid, CountedChallenge)> {
+) -> RowResult<(ChallengeSid, Option<CountedChallenge>)> {
     let sid = cells.map(ChallengeSid::from_bytes)?;
+    Ok((sid, challenge_of(sid, cells).ok()))
+}
+
+fn challenge_of<R: SqlRow>(sid: ChallengeSid, mut cells: Cells<R>) -> RowResult<CountedChallenge> {
     let (account, service) =
         (cells.map(AccountSid::from_bytes)?, cells.map(ServiceSid::from_bytes)?);
     let (created_at, expires_at) =
@@ -45,9 +50,7 @@ pub fn counted_challenge<R: SqlRow>(
         FactorType::Push => platform.unwrap_or(CountedPlatform::Removed),
     };
     let pushes = Vec::new();
-    let counted =
-        CountedChallenge { account, service, platform, created_at, expires_at, state, pushes };
-    Ok((sid, counted))
+    Ok(CountedChallenge { account, service, platform, created_at, expires_at, state, pushes })
 }
 
 /// The columns of [`counted_push`], of the table alias `n`.
@@ -58,32 +61,41 @@ macro_rules! counted_push_columns {
     };
 }
 
-/// Reads a push, and the SID of its challenge.
+/// Reads a push, `None` if a cell is corrupt, and the SID of its challenge.
 ///
 /// # Errors
-/// A cell is corrupt.
-pub fn counted_push<R: SqlRow>(mut cells: Cells<R>) -> RowResult<(ChallengeSid, CountedPush)> {
+/// The SID is corrupt.
+pub fn counted_push<R: SqlRow>(
+    mut cells: Cells<R>,
+) -> RowResult<(ChallengeSid, Option<CountedPush>)> {
     let challenge = cells.map(ChallengeSid::from_bytes)?;
+    Ok((challenge, push_of(cells).ok()))
+}
+
+fn push_of<R: SqlRow>(mut cells: Cells<R>) -> RowResult<CountedPush> {
     let (created_at, updated_at) =
         (cells.map(Instant::from_micros)?, cells.map(Instant::from_micros)?);
     let status = cells.parse_if_any(NotificationStatus::from_word)?;
     let code = cells.map_if_any(ErrorCode)?;
     let ending = status.map(|status| (status, code));
-    Ok((challenge, CountedPush { created_at, updated_at, ending }))
+    Ok(CountedPush { created_at, updated_at, ending })
 }
 
-/// Puts pushes into their challenges. Both are in the order of the challenges.
+/// Puts pushes into their challenges. Both are in the order of the challenges. A challenge with a corrupt push becomes `None`.
 pub fn with_pushes(
-    mut challenges: Vec<(ChallengeSid, CountedChallenge)>,
-    pushes: Vec<(ChallengeSid, CountedPush)>,
-) -> Vec<(ChallengeSid, CountedChallenge)> {
+    mut challenges: Vec<(ChallengeSid, Option<CountedChallenge>)>,
+    pushes: Vec<(ChallengeSid, Option<CountedPush>)>,
+) -> Vec<(ChallengeSid, Option<CountedChallenge>)> {
     let mut owners = challenges.iter_mut().peekable();
     for (owner, push) in pushes {
         while owners.next_if(|(sid, _)| *sid < owner).is_some() {}
         if let Some((sid, challenge)) = owners.peek_mut()
             && *sid == owner
         {
-            challenge.pushes.push(push);
+            match (challenge.as_mut(), push) {
+                (Some(challenge), Some(push)) => challenge.pushes.push(push),
+                _ => *challenge = None,
+            }
         }
     }
     challenges

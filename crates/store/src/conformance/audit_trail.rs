@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use countersign_domain::audit::{AuditEntry, KEPT};
+use countersign_domain::audit::{AuditEntry, KEPT, MAX_ENTRIES};
 use countersign_domain::sid::{AccountSid, AuditSid};
 
 use super::fixture::{Fixture, walks};
@@ -34,7 +34,7 @@ pub async fn an_entry_reads_back_as_it_was_stored(fixture: &Fixture) {
         ..entry(fixture, account)
     };
     let entries = vec![plain, full];
-    assert_eq!(fixture.store.add_audit_entries(entries.clone()).await, Ok(()));
+    assert_eq!(fixture.store.add_audit_entries(entries.clone(), MAX_ENTRIES).await, Ok(()));
     let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
     assert_eq!(page.items, entries);
 }
@@ -42,12 +42,12 @@ pub async fn an_entry_reads_back_as_it_was_stored(fixture: &Fixture) {
 /// In either direction, of one account.
 pub async fn entries_are_listed_page_by_page(fixture: &Fixture) {
     let (account, other) = (fixture.account().await.sid, fixture.account().await.sid);
-    fixture.store.add_audit_entries(vec![entry(fixture, other)]).await.unwrap();
+    fixture.store.add_audit_entries(vec![entry(fixture, other)], MAX_ENTRIES).await.unwrap();
     let mut sids = Vec::new();
     for _ in 0..4 {
         let new = entry(fixture, account);
         sids.push(new.sid);
-        fixture.store.add_audit_entries(vec![new]).await.unwrap();
+        fixture.store.add_audit_entries(vec![new], MAX_ENTRIES).await.unwrap();
         fixture.pass(1);
     }
     walks(&sids, async |query| {
@@ -56,13 +56,34 @@ pub async fn entries_are_listed_page_by_page(fixture: &Fixture) {
     .await;
 }
 
+/// Of its own account only.
+pub async fn the_oldest_entries_beyond_the_bound_are_removed(fixture: &Fixture) {
+    let (account, other) = (fixture.account().await.sid, fixture.account().await.sid);
+    let theirs = entry(fixture, other);
+    fixture.store.add_audit_entries(vec![theirs.clone()], 0).await.unwrap();
+    let mut all = Vec::new();
+    loop {
+        let new = entry(fixture, account);
+        all.push(new.clone());
+        fixture.store.add_audit_entries(vec![new.clone()], 3).await.unwrap();
+        fixture.pass(1);
+        if all.len() > 3 && new.causes_trimming() {
+            break;
+        }
+    }
+    let page = fixture.store.audit_entries(account, PageQuery::first(100)).await.unwrap();
+    assert_eq!(page.items, all[all.len() - 3..], "the newest ones are kept");
+    let page = fixture.store.audit_entries(other, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items, [theirs]);
+}
+
 /// By the cleaner.
 pub async fn an_old_entry_is_removed(fixture: &Fixture) {
     let account = fixture.account().await.sid;
     let old = entry(fixture, account);
     fixture.pass(1);
     let kept = entry(fixture, account);
-    fixture.store.add_audit_entries(vec![old, kept.clone()]).await.unwrap();
+    fixture.store.add_audit_entries(vec![old, kept.clone()], MAX_ENTRIES).await.unwrap();
     fixture.pass(KEPT.as_secs() - 1);
     let retention = Retention { challenges: Duration::from_secs(3_600) };
     assert_eq!(fixture.store.clean(fixture.now(), retention, 100).await, Ok(1));

@@ -21,6 +21,7 @@ impl Fixture {
         assert!(found.len() <= most);
         let (sids, challenges): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let to = sids.last().copied()?;
+        let challenges: Vec<_> = challenges.into_iter().flatten().collect();
         Some(SummaryStep { cursor, from: Some(from), to, counts: count(&challenges, cursor.stage) })
     }
 

@@ -1,7 +1,6 @@
 //! The rules that every backend keeps. Each rule is a function with a sentence for a name, which runs on a fresh [`Fixture`].
 //!
-//! A backend's tests are one line, `countersign_store::conformance!(fresh);`, where `fresh` is an async function that returns an
-//! empty store, an `Arc<dyn Store>`, and a value that must live as long as the store.
+//! A backend's tests are one line, `countersign_store::conformance!(fresh);`: `fresh` returns an empty store and a value that outlives it.
 
 pub mod access_tokens;
 pub mod accounts;
@@ -329,6 +328,7 @@ macro_rules! conformance {
             audit_trail {
                 an_entry_reads_back_as_it_was_stored
                 entries_are_listed_page_by_page
+                the_oldest_entries_beyond_the_bound_are_removed
                 an_old_entry_is_removed
             }
             timeline {

@@ -8,6 +8,7 @@ use countersign_domain::webhook_call::{AfterCall, Call, CallOutcome, CallState};
 
 use super::fixture::Fixture;
 use super::webhook_fixture::TAKEN;
+use crate::page::{Cursor, Side};
 use crate::seam::{CallCounts, CallCursor, CallList, Inserted};
 
 /// By the SID alone, and only in its own account.
@@ -160,11 +161,18 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
     let page =
         async |list, after, most| store.list_calls(webhook.sid, list, after, most).await.unwrap();
     let ids = |calls: &[Call]| calls.iter().map(|call| call.id).collect::<Vec<_>>();
-    let mark = |call: &Call| Some(CallCursor { wake_at: call.wake_at, id: call.id });
+    let at = |call: &Call, side| {
+        Some(Cursor { sid: CallCursor { wake_at: call.wake_at, id: call.id }, side })
+    };
+    let mark = |call: &Call| at(call, Side::After);
     let head = page(CallList::Failing, None, 2).await;
     assert_eq!(ids(&head), [calls[3].id, calls[2].id], "the next try first");
     let rest = page(CallList::Failing, mark(&head[1]), 2).await;
     assert_eq!(ids(&rest), [calls[1].id]);
+    let back = page(CallList::Failing, at(&rest[0], Side::Before), 1).await;
+    assert_eq!(ids(&back), [calls[2].id], "the nearest one before");
+    let back = page(CallList::Failing, at(&rest[0], Side::Before), 9).await;
+    assert_eq!(ids(&back), ids(&head), "in the order of the list");
     assert_eq!(ids(&page(CallList::GivenUp, None, 2).await), [calls[0].id]);
     // One at the same instant, and one later.
     for call in fixture.lease_calls().await {
@@ -183,6 +191,10 @@ pub async fn the_calls_of_a_webhook_are_counted_and_listed_page_by_page(fixture:
         paged.extend(calls);
     }
     assert_eq!(paged, whole);
+    for (place, call) in whole.iter().enumerate() {
+        let back = page(CallList::GivenUp, at(call, Side::Before), 2).await;
+        assert_eq!(back, whole[place.saturating_sub(2)..place]);
+    }
     assert_eq!(store.list_calls(other.sid, CallList::GivenUp, None, 10).await, Ok(vec![]));
 }
 

@@ -122,7 +122,7 @@ pub async fn challenges_are_read_for_counting(fixture: &Fixture) {
     let found = fixture.store.challenges_to_count(least, end, 9).await.unwrap();
     let sids: Vec<_> = found.iter().map(|(sid, _)| *sid).collect();
     assert_eq!(sids, [first.sid, second.sid]);
-    let (one, other) = (&found[0].1, &found[1].1);
+    let (one, other) = (found[0].1.as_ref().unwrap(), found[1].1.as_ref().unwrap());
     assert_eq!((one.account, one.service), (factor.owner.account, factor.owner.service));
     assert_eq!((one.created_at, one.expires_at), (first.created_at, first.expires_at));
     assert_eq!(one.platform, CountedPlatform::Device(Platform::Stream));

@@ -12,6 +12,7 @@ use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{Call, TakenCall};
 
 use crate::error::StoreResult;
+use crate::page::Cursor;
 
 /// A webhook with its calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub enum CallList {
     GivenUp,
 }
 
-/// The call at which a page of such a list ended.
+/// The call at which a page of such a list begins or ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallCursor {
     /// Its [`Call::wake_at`].
@@ -71,12 +72,13 @@ pub trait Recent {
     ) -> StoreResult<Vec<WebhookState>>;
     /// Counts the calls of a webhook.
     async fn call_counts(&self, webhook: WebhookSid) -> StoreResult<CallCounts>;
-    /// Lists calls of a webhook: those of `list` behind `after`, or from its start, at most `most`.
+    /// Lists calls of a webhook: those of `list` behind or before the cursor, or from its start, at most `most`, in the order of the
+    /// list.
     async fn list_calls(
         &self,
         webhook: WebhookSid,
         list: CallList,
-        after: Option<CallCursor>,
+        at: Option<Cursor<CallCursor>>,
         most: usize,
     ) -> StoreResult<Vec<Call>>;
     /// Lists the calls of a webhook about a factor that are still to be made or were given up, at most `most`; with a

@@ -80,13 +80,14 @@ pub trait Summaries {
     /// Reads the last challenge that a stage has counted; `None` before the first step.
     async fn summary_cursor(&self, cursor: SummaryCursor) -> StoreResult<Option<ChallengeSid>>;
     /// Reads the challenges between two SIDs, and their pushes, in the order of their SIDs, at most `most`, with the SIDs. Includes
-    /// those below deleted services and entities that are still stored.
+    /// those below deleted services and entities that are still stored. One whose rows are corrupt is `None`, so that the others
+    /// are counted.
     async fn challenges_to_count(
         &self,
         after: ChallengeSid,
         before: ChallengeSid,
         most: usize,
-    ) -> StoreResult<Vec<(ChallengeSid, CountedChallenge)>>;
+    ) -> StoreResult<Vec<(ChallengeSid, Option<CountedChallenge>)>>;
     /// Adds what was counted, and moves the cursor, only if that still stands where the step began. Returns whether it did.
     async fn add_summary(&self, step: &SummaryStep) -> StoreResult<bool>;
     /// Sums the counts of an account by period and platform, at most [`SUMMARY_ROWS`] rows, the oldest first.

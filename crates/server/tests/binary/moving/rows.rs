@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign_domain::audit::MAX_ENTRIES;
 use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::fact::Fact;
 use countersign_domain::factor::{Factor, FactorStatus};
@@ -106,7 +107,7 @@ pub(super) async fn furnish(store: SqliteStore) {
     store.create_operator(&console.operator, 9).await.expect("stored");
     let (hash, until) = (SecretHash([7; 32]), rows.now() + Duration::from_secs(60));
     store.put_operator_link(console.operator.sid, hash, until).await.expect("stored");
-    store.add_audit_entries(vec![console.entry]).await.expect("stored");
+    store.add_audit_entries(vec![console.entry], MAX_ENTRIES).await.expect("stored");
     let token = ProviderToken {
         key: [8; 16],
         version: 1,

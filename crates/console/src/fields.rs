@@ -1,5 +1,6 @@
 //! Fields of a form, and what is wrong with them.
 
+use countersign_domain::integration::IntegrationPart;
 use countersign_domain::invalid::Invalid;
 use countersign_verify::{Parameter, VerifyError};
 
@@ -145,7 +146,9 @@ impl Refusal {
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::Parameter(Parameter::Networks, why) => Self::field("Networks", &why),
+            VerifyError::Parameter(Parameter::Integration(IntegrationPart::Networks), why) => {
+                Self::field("Networks", &why)
+            }
             error => PageError::from(error).into(),
         }
     }

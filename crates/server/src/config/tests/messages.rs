@@ -73,7 +73,7 @@ fn every_setting_that_cannot_be_read_from_a_file_is_told_with_its_line_and_what_
 }
 
 /// Texts and files, which accept any word: whether they are valid shows when they are used.
-const ANY_TEXT: [&str; 8] = [
+const ANY_TEXT: [&str; 9] = [
     "data_dir",
     "database.tls_ca",
     "geo.database",
@@ -82,6 +82,7 @@ const ANY_TEXT: [&str; 8] = [
     "outgoing.name_servers",
     "outgoing.roots",
     "outgoing.vapid_subject",
+    "transparency.origin",
 ];
 
 #[test]

@@ -151,7 +151,7 @@ pub struct Settings {
     /// keycloak: the issuer of a realm that asks; may be repeated, and replaces all
     #[arg(long = "issuer", value_name = "URL")]
     pub issuers: Vec<String>,
-    /// forward_auth: a site that it protects, such as https://wiki.example.com; may be repeated, and replaces all
+    /// forward_auth: a site that it protects, with scheme and host; may be repeated, and replaces all
     #[arg(long = "site", value_name = "URL")]
     pub sites: Vec<String>,
     /// forward_auth: how long a browser stays signed in

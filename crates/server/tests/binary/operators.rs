@@ -6,7 +6,7 @@ use countersign_phone::{Authority, ChallengeStatus, Enrolment, Phone, Server, Se
 use serde_json::Value;
 
 use crate::security::lines;
-use crate::support::{ACCOUNT, Browser, Running, Stage};
+use crate::support::{ACCOUNT, Browser, Running, Stage, client_without_redirects};
 
 /// A browser that presses the button of a link.
 async fn follow(running: &Running, link: &str) -> Browser {
@@ -25,9 +25,11 @@ async fn enrol(running: &Running, browser: &mut Browser) -> Phone {
     let form = [("do", "invite"), ("form_token", token.split('"').next().expect("a token"))];
     let (status, text) = browser.ask(&page, Some(&form)).await;
     assert_eq!(status, 200, "{text}");
-    let link = text.split("href=\"").find(|rest| rest.contains("/authenticator#")).expect("a link");
-    let link = link.split('"').next().expect("a link").replace("&#38;", "&").replace("&amp;", "&");
-    let link = url::Url::parse(&link).expect("a link");
+    let short = text.split("href=\"").find(|rest| rest.contains("/e/")).expect("a short link");
+    let short = short.split('"').next().expect("a short link");
+    let led = client_without_redirects().get(short).send().await.expect("a response");
+    let link = led.headers()["location"].to_str().expect("text");
+    let link = url::Url::parse(link).expect("a link");
     let fragment = link.fragment().expect("a fragment").as_bytes();
     let part = |name: &str| {
         let found = url::form_urlencoded::parse(fragment).find(|(known, _)| known == name);

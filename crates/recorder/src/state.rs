@@ -115,7 +115,7 @@ fn failures(inode: u64) -> u64 {
 }
 
 /// Whether a sync of this descriptor fails now, and whether that is a new failure. As in Linux, every descriptor of a file reports each
-/// failure once, whoever's sync met it.
+/// failure once, to the sync that met it first.
 pub(crate) fn failure(wanted: &Wanted, fd: c_int, inode: u64) -> Option<bool> {
     // SAFETY: the path ends with a zero.
     let is_wanted = unsafe {

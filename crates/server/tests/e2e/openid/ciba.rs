@@ -77,7 +77,7 @@ async fn held(app: &TestApp, asked: JoinHandle<Reply>) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(seconds >= 20, "held for {seconds} seconds");
-    assert_eq!(asked.await.unwrap().refusal(), (400, "authorization_pending"));
+    assert_eq!(asked.await.expect("a reply").refusal(), (400, "authorization_pending"));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The built binary with the recorder in it.
 
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -15,7 +16,7 @@ const SETTINGS: [&str; 5] = [
     "limits.challenges_per_factor_per_hour=0",
     "limits.push_challenges_in_a_row=0",
     "limits.entities_per_account_per_second=0",
-    "log.filter=off",
+    "log.filter=error",
 ];
 
 /// A folder for data, log and fault.
@@ -101,18 +102,20 @@ impl Server {
         server
     }
 
-    /// Starts on a folder that may be damaged; `None` if the server refuses it, which it does by a line that names the file.
+    /// Starts on a folder that may be damaged; `None` if the server refuses it, in lines that name the file.
     pub async fn try_start(data: &Path) -> Option<Self> {
         let port = free_port();
         let mut command = command(data, port, &[]);
-        let mut process = command.stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut lines = tempfile::tempfile().expect("a file");
+        let log = || Stdio::from(lines.try_clone().expect("a file"));
+        let mut process = command.stdout(log()).stderr(log()).spawn().expect("the binary starts");
         let base = format!("http://127.0.0.1:{port}");
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
         loop {
             if process.try_wait().expect("it is ours").is_some() {
                 let mut said = String::new();
-                let mut errors = process.stderr.take().expect("it is piped");
-                std::io::Read::read_to_string(&mut errors, &mut said).expect("it is text");
+                lines.rewind().expect("a file");
+                lines.read_to_string(&mut said).expect("it is text");
                 assert!(said.contains("countersign.db"), "it names the file: {said}");
                 return None;
             }

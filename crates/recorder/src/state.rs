@@ -1,4 +1,4 @@
-//! What is known of this process's open files, and what the test asks for.
+//! The open files of this process, and the settings that the test gives by environment variables.
 
 use std::collections::HashMap;
 use std::ffi::{CString, OsString, c_int};
@@ -10,7 +10,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 /// Descriptors beyond are not followed; the test's server has far fewer.
 const DESCRIPTORS: usize = 65_536;
 
-/// What is asked for.
+/// The settings of the test.
 pub(crate) struct Wanted {
     /// The descriptor of the log.
     pub(crate) log: c_int,
@@ -72,7 +72,7 @@ pub(crate) fn note_open(wanted: &Wanted, fd: c_int) -> Option<(u64, u64, PathBuf
     OPEN[slot].store(0, Ordering::Release);
     let path = path_of(fd)?;
     let name = path.as_os_str().to_string_lossy();
-    // What SQLite keeps in shared memory is made anew at every start.
+    // SQLite makes its shared memory anew at every start.
     if !path.starts_with(&wanted.root) || name.ends_with("-shm") {
         return None;
     }

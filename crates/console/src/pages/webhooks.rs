@@ -39,7 +39,7 @@ const MANY: usize = 25;
 /// The words of the lists in forms, and in a query with the call behind which a page begins.
 const FAILING: &str = "failing";
 const GIVEN_UP: &str = "given-up";
-/// What follows the word in a query with the call before which a page ends.
+/// Suffix of the query parameter whose value is the call before which a page ends, as in `failing-before`.
 const BEFORE: &str = "-before";
 
 /// A failed call.

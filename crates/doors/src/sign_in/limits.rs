@@ -17,7 +17,7 @@ const OF_NETWORK: u32 = 100;
 /// Strangers' tries as one user.
 const OF_USER: u32 = 10;
 
-/// What is tried.
+/// The kind of an attempt, which has a limit of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Try {
     /// To have the devices of a user ask.

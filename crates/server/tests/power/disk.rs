@@ -1,4 +1,4 @@
-//! What a disk holds: the memory of the kernel, and what of it was written.
+//! A model of a disk: the pages in the memory of the kernel, and those that were written.
 //!
 //! The kernel keeps each file in pages. A write changes pages in memory; a sync writes the changed ones; a sync that fails leaves them
 //! as they are in memory, and takes them for written. When the power goes, the disk has what was synced, and of the pages
@@ -12,7 +12,7 @@ use crate::record::Record;
 const PAGE: usize = 4_096;
 const SECTOR: usize = 512;
 
-/// What of the writes without a sync the disk has.
+/// Which of the writes without a sync the disk has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
     /// Nothing: neither bytes nor names.
@@ -40,7 +40,7 @@ struct File {
     memory: Vec<u8>,
     /// The file as it is after a power loss without luck.
     disk: Vec<u8>,
-    /// What has changed since, in order.
+    /// The changes since then, in order.
     changes: Vec<(u64, Change)>,
     last: u64,
     /// The last change when a thread began its sync.
@@ -161,7 +161,7 @@ impl File {
         self.changes.push((self.last, change));
     }
 
-    /// What was changed before the sync began is written, or taken for written.
+    /// Changes from before the sync began are written, or taken for written.
     fn end_sync(&mut self, thread: u32, is_written: bool) {
         let until = self.syncing.remove(&thread).unwrap_or(0);
         let covered = self.changes.partition_point(|(number, _)| *number <= until);

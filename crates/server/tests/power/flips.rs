@@ -15,7 +15,7 @@ const FRAME: usize = PAGE + 24;
 /// The rows of each table.
 type Tables = Vec<(String, Vec<Vec<Value>>)>;
 
-/// What the copies with a flipped bit came to.
+/// The results of the copies with a flipped bit.
 #[derive(Debug, Default)]
 pub struct Flips {
     pub tried: usize,

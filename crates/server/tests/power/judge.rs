@@ -1,4 +1,4 @@
-//! What was acknowledged, and whether a rebuilt folder has it.
+//! Compares a rebuilt folder with what was acknowledged.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use countersign_store_sqlite::{Depth, SqliteStore};
 use serde_json::Value;
 
-/// What anybody was told: the status of a challenge and its message; nothing of other resources but that they are there.
+/// An acknowledged state: the status and message of a challenge, and of other resources only that they exist.
 #[derive(Default)]
 pub struct Told(BTreeMap<String, Option<(String, String)>>);
 
@@ -32,9 +32,9 @@ impl Told {
     }
 }
 
-/// What a rebuilt folder lacks.
+/// The losses of a rebuilt folder.
 pub struct Verdict {
-    /// What was acknowledged and is not there, or is otherwise.
+    /// Acknowledged resources that are missing or have another state.
     pub lost: Vec<String>,
     /// Why the file is not intact.
     pub faults: Vec<String>,

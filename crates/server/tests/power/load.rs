@@ -22,7 +22,7 @@ struct Api {
     service: String,
 }
 
-/// What was answered so far.
+/// The responses so far.
 #[derive(Default)]
 struct Tally {
     accepted: AtomicUsize,

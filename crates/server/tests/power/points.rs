@@ -9,7 +9,7 @@ use crate::judge::{Told, judge};
 use crate::record::{Record, records};
 use crate::server::{ACCOUNT, Recorded, Server, TOKEN};
 
-/// What is to be tried.
+/// The points that are tried.
 pub struct Plan {
     pub name: &'static str,
     pub points: usize,
@@ -18,7 +18,7 @@ pub struct Plan {
     pub from: usize,
 }
 
-/// What came of it.
+/// The results of all points.
 #[derive(Default)]
 pub struct Findings {
     name: &'static str,

@@ -25,7 +25,7 @@ pub struct Stage {
     lazy_thread: Option<&'static str>,
 }
 
-/// What a recorder wrote.
+/// The record of a server.
 pub struct Recorded {
     pub root: PathBuf,
     pub log: Vec<u8>,

@@ -60,12 +60,7 @@ fn standing(group: &Value, phones: &[Phone]) -> Vec<String> {
 
 /// A caller that waits; returns once the server serves it.
 async fn wait(app: &TestApp, caller: Caller, path: String) -> JoinHandle<Reply> {
-    let before = app.serving().await;
-    let waiting = tokio::spawn(async move { caller.get(&path).await });
-    while app.serving().await == before {
-        tokio::task::yield_now().await;
-    }
-    waiting
+    app.begin(async move { caller.get(&path).await }).await
 }
 
 #[tokio::test]

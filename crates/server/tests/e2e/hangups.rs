@@ -119,9 +119,7 @@ async fn an_answer_whose_device_hangs_up_wakes_the_application_and_dismisses_the
     let challenge = app.challenge(&phone, "Log in?").await;
     let path = format!("{}/{challenge}", app.challenges_path(&phone));
     let (api, waiting) = (app.api(), format!("{path}?WaitSeconds=50"));
-    let before = app.serving().await;
-    let waiting = tokio::spawn(async move { api.get(&waiting).await });
-    until("the application waits", async || app.serving().await > before).await;
+    let waiting = app.begin(async move { api.get(&waiting).await }).await;
 
     let form = answer(&phone, &challenge, Verdict::Denied).await;
     abandon(&app, &app.device(&phone), "POST", &path, &form).await;
@@ -195,7 +193,7 @@ async fn nothing_is_left_under_way_when_many_callers_time_out() {
         }
     });
     join_all(calls).await;
-    until("no request is under way", async || app.serving().await == 1).await;
+    app.until_only_begun_are_served().await;
     app.deliver_everything().await;
     let standing = join_all(challenges.iter().map(|one| app.standing(&phone, one))).await;
     let standing: Vec<_> = standing.iter().flatten().collect();

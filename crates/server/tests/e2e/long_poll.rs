@@ -33,12 +33,7 @@ impl Stage {
     /// A caller that waits; returns once the server serves it.
     async fn wait(&self, caller: Caller, seconds: u32) -> JoinHandle<Reply> {
         let path = self.path(&seconds.to_string());
-        let before = self.app.serving().await;
-        let waiting = tokio::spawn(async move { caller.get(&path).await });
-        while self.app.serving().await == before {
-            tokio::task::yield_now().await;
-        }
-        waiting
+        self.app.begin(async move { caller.get(&path).await }).await
     }
 }
 

@@ -114,11 +114,7 @@ async fn a_long_poll_at_one_node_ends_with_the_answer_at_another() {
     let challenge = stage.app.challenge(&phone, "Log in?").await;
     let path = format!("{}/{challenge}?WaitSeconds=50", stage.app.challenges_path(&phone));
     let application = stage.app.api();
-    let before = stage.app.serving().await;
-    let waiting = tokio::spawn(async move { application.get(&path).await });
-    while stage.app.serving().await == before {
-        tokio::task::yield_now().await;
-    }
+    let waiting = stage.app.begin(async move { application.get(&path).await }).await;
     phone.answer(&challenge, Verdict::Approved).await.unwrap();
     assert_eq!(waiting.await.unwrap().expect(200)["status"], "approved");
 }
@@ -238,12 +234,8 @@ async fn of_200_racing_answers_to_a_group_at_two_nodes_one_wins() {
     let group = app.api().post(&path, &form).await.expect(201);
     let url =
         format!("{}/ChallengeGroups/{}", app.entity(identity), group["sid"].as_str().unwrap());
-    let (waiting, before) = (format!("{url}?WaitSeconds=50"), app.serving().await);
-    let application = app.api();
-    let waiting = tokio::spawn(async move { application.get(&waiting).await });
-    while app.serving().await == before {
-        tokio::task::yield_now().await;
-    }
+    let (application, path) = (app.api(), format!("{url}?WaitSeconds=50"));
+    let waiting = app.begin(async move { application.get(&path).await }).await;
     // Half of the devices hold their streams at each node, and each has its prompt.
     let mut streams = Vec::new();
     for (number, [there, here]) in phones.iter().enumerate() {

@@ -8,7 +8,7 @@ use countersign_phone::{DenialReason, Verdict};
 use serde_json::json;
 
 use super::client::result;
-use super::{ANN, Duo, PUSH, integrate, next_prompt, prompt_of, waiting};
+use super::{ANN, Duo, PUSH, integrate, next_prompt, prompt_of};
 use crate::support::TestApp;
 use crate::totp;
 
@@ -58,7 +58,7 @@ async fn a_push_to_all_devices_is_approved_on_one_while_the_client_asks() {
     assert_eq!(fields, shown);
 
     assert_eq!(duo.status(&txid).await.login(), result("waiting", "pushed"), "at once");
-    let asked = waiting(&app, duo.status_later(&txid)).await;
+    let asked = app.begin(duo.status_later(&txid)).await;
     phones[1].answer(&prompts[1].sid, Verdict::Approved).await.unwrap();
     assert_eq!(asked.await.unwrap().login(), result("allow", "allow"));
     assert_eq!(duo.status(&txid).await.login(), result("allow", "allow"), "asked again");
@@ -72,19 +72,19 @@ async fn a_client_that_waits_is_told_of_a_denial_a_report_and_the_end() {
     let app = TestApp::start_with(&["limits.reported_pause_hours=0"]).await;
     let duo = integrate(&app, &[("PromptLife", "30")]).await;
     let phone = app.enrol_phone(ANN).await;
-    let asked = waiting(&app, duo.auth_later(&PUSH)).await;
+    let asked = app.begin(duo.auth_later(&PUSH)).await;
     phone.answer(&next_prompt(&phone).await.sid, Verdict::Denied).await.unwrap();
     assert_eq!(asked.await.unwrap().login(), result("deny", "deny"));
 
     app.clock.advance(SECOND);
-    let asked = waiting(&app, duo.auth_later(&PUSH)).await;
+    let asked = app.begin(duo.auth_later(&PUSH)).await;
     let prompt = next_prompt(&phone).await;
     assert_eq!(prompt.message, "Log in to Owl ssh?");
     phone.deny(&prompt.sid, DenialReason::NotMe).await.unwrap();
     assert_eq!(asked.await.unwrap().login(), result("deny", "fraud"));
 
     app.clock.advance(SECOND);
-    let asked = waiting(&app, duo.auth_later(&PUSH)).await;
+    let asked = app.begin(duo.auth_later(&PUSH)).await;
     next_prompt(&phone).await;
     app.clock.advance(30 * SECOND);
     assert_eq!(asked.await.unwrap().login(), result("deny", "timeout"));
@@ -97,7 +97,7 @@ async fn a_question_is_held_for_ten_seconds_and_answered_as_waiting() {
     app.enrol_phone(ANN).await;
     let txid = duo.begin(&PUSH).await;
     assert_eq!(duo.status(&txid).await.login(), result("waiting", "pushed"));
-    let asked = waiting(&app, duo.status_later(&txid)).await;
+    let asked = app.begin(duo.status_later(&txid)).await;
     app.clock.advance(10 * SECOND);
     assert_eq!(asked.await.unwrap().login(), result("waiting", "pushed"));
 }
@@ -234,7 +234,7 @@ async fn a_server_that_stops_lets_nobody_in() {
     let mut app = TestApp::start().await;
     let duo = integrate(&app, &[]).await;
     let phone = app.enrol_phone(ANN).await;
-    let asked = waiting(&app, duo.auth_later(&PUSH)).await;
+    let asked = app.begin(duo.auth_later(&PUSH)).await;
     next_prompt(&phone).await;
     app.restart_with(|_| {}).await;
     assert_eq!(asked.await.unwrap().login(), result("deny", "deny"));

@@ -7,10 +7,9 @@ mod logins;
 mod numbers;
 mod refusals;
 
-pub use client::{Duo, Said};
+pub use client::Duo;
 
 use countersign_phone::Phone;
-use tokio::task::JoinHandle;
 
 use crate::support::TestApp;
 
@@ -26,19 +25,6 @@ pub async fn integrate(app: &TestApp, more: &[(&str, &str)]) -> Duo {
     let path = format!("/v2/Services/{}/Integrations", app.service);
     let made = app.api().post(&path, &form).await.expect(201);
     Duo::new(app, made["key"].as_str().expect("a key"), made["secret"].as_str().expect("a secret"))
-}
-
-/// A request that waits; returns once the server serves it.
-pub async fn waiting(
-    app: &TestApp,
-    request: impl Future<Output = Said> + Send + 'static,
-) -> JoinHandle<Said> {
-    let before = app.serving().await;
-    let waiting = tokio::spawn(request);
-    while app.serving().await == before {
-        tokio::task::yield_now().await;
-    }
-    waiting
 }
 
 /// The only pending challenge of a phone.

@@ -188,7 +188,7 @@ async fn a_signature_does_not_hold_for_another_request() {
     }
     assert!(phone.challenges(None).await.unwrap().is_empty());
     let said = Duo::said(reqwest::RequestBuilder::from_parts(app.api().client, signed));
-    let asked = super::waiting(&app, said).await;
+    let asked = app.begin(said).await;
     let prompt = super::next_prompt(&phone).await;
     phone.answer(&prompt.sid, countersign_phone::Verdict::Approved).await.unwrap();
     assert_eq!(asked.await.unwrap().login(), result("allow", "allow"));

@@ -6,7 +6,7 @@ use countersign_phone::Verdict;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-use super::{ANN, Client, Reply, waiting};
+use super::{ANN, Client, Reply};
 use crate::duo::{next_prompt, prompt_of};
 use crate::support::TestApp;
 use crate::totp;
@@ -25,7 +25,7 @@ async fn an_approval_becomes_tokens_once() {
     assert_eq!(prompt.message, "Log in to Owl shop?");
     let fields: Vec<_> = prompt.fields.iter().map(|it| (&*it.label, &*it.value)).collect();
     assert_eq!(fields, [("User", "ann"), ("Message", "W4SCT")]);
-    let asked = waiting(&app, client.fetch_later(&name)).await;
+    let asked = app.begin(client.fetch_later(&name)).await;
     let other = prompt_of(&phones[1]).await;
     phones[1].answer(&other.sid, Verdict::Approved).await.unwrap();
     let tokens = asked.await.unwrap();
@@ -57,13 +57,13 @@ async fn a_client_is_told_of_a_denial_and_of_the_end() {
     let client = Client::register(&app, &[POLL, ("PromptLife", "30")]).await;
     let phone = app.enrol_phone(ANN).await;
     let name = client.ask(&[]).await;
-    let asked = waiting(&app, client.fetch_later(&name)).await;
+    let asked = app.begin(client.fetch_later(&name)).await;
     phone.answer(&next_prompt(&phone).await.sid, Verdict::Denied).await.unwrap();
     assert_eq!(asked.await.unwrap().refusal(), (400, "access_denied"));
 
     app.clock.advance(SECOND);
     let name = client.ask(&[("requested_expiry", "10")]).await;
-    let asked = waiting(&app, client.fetch_later(&name)).await;
+    let asked = app.begin(client.fetch_later(&name)).await;
     app.clock.advance(10 * SECOND);
     assert_eq!(asked.await.unwrap().refusal(), (400, "expired_token"));
 }
@@ -74,7 +74,8 @@ async fn held(app: &TestApp, asked: JoinHandle<Reply>) {
     while !asked.is_finished() {
         app.clock.advance(SECOND);
         seconds += 1;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // A request of its own gives the waiting one time to notice.
+        app.serving().await;
     }
     assert!(seconds >= 20, "held for {seconds} seconds");
     assert_eq!(asked.await.expect("a reply").refusal(), (400, "authorization_pending"));
@@ -86,10 +87,10 @@ async fn a_request_is_held_for_twenty_seconds_and_may_then_come_again() {
     let client = Client::register(&app, &[POLL]).await;
     app.enrol_phone(ANN).await;
     let name = client.ask(&[("requested_expiry", "300")]).await;
-    let asked = waiting(&app, client.fetch_later(&name)).await;
+    let asked = app.begin(client.fetch_later(&name)).await;
     assert_eq!(client.fetch(&name).await.refusal(), (400, "slow_down"), "at the same time");
     held(&app, asked).await;
-    let asked = waiting(&app, client.fetch_later(&name)).await;
+    let asked = app.begin(client.fetch_later(&name)).await;
     held(&app, asked).await;
 }
 

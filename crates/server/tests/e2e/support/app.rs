@@ -16,6 +16,7 @@ use countersign_store::Store;
 use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::{ManualClock, SeededEntropy};
 use countersign_verify::{MasterKey, Verify};
+use tokio::task::JoinHandle;
 
 use super::api::Caller;
 
@@ -29,6 +30,8 @@ pub struct TestApp {
     client: reqwest::Client,
     config: Config,
     world: World,
+    /// Held by each request that has begun and has no response.
+    begun: Arc<()>,
     /// Kept for the length of the test, like the folder.
     pub(super) database: Option<TestDatabase>,
     _folder: tempfile::TempDir,
@@ -66,6 +69,7 @@ impl TestApp {
             client: client(),
             config,
             world,
+            begun: Arc::default(),
             database,
             _folder: folder,
         };
@@ -130,6 +134,30 @@ impl TestApp {
             base: format!("http://{}", self.server().address),
             user: self.account.clone(),
             password: self.token.clone(),
+        }
+    }
+
+    /// A request of the account that waits; returns once the server serves it.
+    pub async fn begin<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        // A request may be counted for a moment after its response.
+        self.until_only_begun_are_served().await;
+        let unanswered = self.begun.clone();
+        let begun = tokio::spawn(async move {
+            let response = request.await;
+            drop(unanswered);
+            response
+        });
+        self.until_only_begun_are_served().await;
+        begun
+    }
+
+    /// Returns once the requests of the account in work are those that have begun and have no response.
+    pub async fn until_only_begun_are_served(&self) {
+        while self.serving().await != Arc::strong_count(&self.begun) {
+            tokio::task::yield_now().await;
         }
     }
 

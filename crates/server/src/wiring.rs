@@ -14,6 +14,7 @@ use countersign_console::Console;
 use countersign_delivery::Engine;
 use countersign_domain::world::Clock;
 use countersign_store::Store;
+use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::places::Places;
 use countersign_verify::vitals::Vitals;
 use countersign_verify::{Keys, MasterKey, Verify};
@@ -42,6 +43,8 @@ pub struct Server {
     pub public_url: Url,
     /// The operator's pages.
     pub console: Arc<Console>,
+    /// The requests in progress, for tests.
+    pub requests: RequestLimiter,
     /// The address of the main listener.
     pub address: SocketAddr,
     /// The address of the operator's listener, if there is one.
@@ -117,6 +120,7 @@ impl Server {
             verify,
             public_url,
             console,
+            requests: state.limiter.clone(),
             address,
             admin_address,
             radius_address: radius.0,

@@ -134,7 +134,8 @@ async fn authenticated(door: &DuoDoor, call: Call, request: Request) -> Result<S
     check_version(door, call.dialect, version, &opened, signed.date()).await?;
     let fingerprint =
         (version != Version::V1).then(|| format!("{}:{}", credentials.key, credentials.digits));
-    Ok(Signed { opened, dialect: call.dialect, parameters, fingerprint })
+    let permit = parts.extensions.get::<Arc<RequestPermit>>().cloned();
+    Ok(Signed { opened, dialect: call.dialect, parameters, fingerprint, permit })
 }
 
 /// Where the parameters of a request are.

@@ -7,6 +7,7 @@ use countersign_domain::invalid::Invalid;
 use countersign_domain::sid::{AccountSid, ServiceSid};
 use countersign_domain::text::Identity;
 use countersign_verify::OpenedIntegration;
+use countersign_verify::concurrency::RequestPermit;
 
 use super::call::Dialect;
 use super::failure::Failure;
@@ -23,6 +24,8 @@ pub(super) struct Signed {
     pub(super) parameters: Parameters,
     /// Identifies the request: its key and signature, if a date is signed.
     pub(super) fingerprint: Option<String>,
+    /// The place of the request among those in progress.
+    pub(super) permit: Option<Arc<RequestPermit>>,
 }
 
 impl Signed {

@@ -8,6 +8,7 @@ use countersign_domain::challenge_group::ChallengeGroup;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
+use countersign_verify::concurrency::RequestPermit;
 use countersign_verify::{Caller, VerifyError};
 
 use super::answer::Status;
@@ -57,6 +58,8 @@ pub(super) async fn of(
         Transaction::Refused(status) => return Ok(*status),
         Transaction::Asked(identity, group) => {
             let (verify, stop) = (&door.verify, &door.shutdown);
+            let permit = signed.permit.as_deref().filter(|_| !most.is_zero());
+            let _waiting = permit.map(RequestPermit::begin_long_poll);
             let group =
                 verify.wait_for_challenge_group(account, service, identity, *group, most, stop);
             match group.await {

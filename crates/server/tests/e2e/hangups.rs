@@ -193,7 +193,7 @@ async fn nothing_is_left_under_way_when_many_callers_time_out() {
         }
     });
     join_all(calls).await;
-    app.until_only_begun_are_served().await;
+    until("no request is under way", async || app.serving().await == 1).await;
     app.deliver_everything().await;
     let standing = join_all(challenges.iter().map(|one| app.standing(&phone, one))).await;
     let standing: Vec<_> = standing.iter().flatten().collect();

@@ -6,7 +6,7 @@ mod keys;
 mod ping;
 mod refusals;
 
-pub use client::{Client, Reply};
+pub use client::Client;
 
 /// The person whom the client knows as `ann`.
 pub const ANN: &str = "alice-0001";

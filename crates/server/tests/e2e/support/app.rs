@@ -30,8 +30,8 @@ pub struct TestApp {
     client: reqwest::Client,
     config: Config,
     world: World,
-    /// Held by each request that has begun and has no response.
-    begun: Arc<()>,
+    /// Held also by each request that was begun and has no response.
+    unanswered: Arc<()>,
     /// Kept for the length of the test, like the folder.
     pub(super) database: Option<TestDatabase>,
     _folder: tempfile::TempDir,
@@ -69,7 +69,7 @@ impl TestApp {
             client: client(),
             config,
             world,
-            begun: Arc::default(),
+            unanswered: Arc::default(),
             database,
             _folder: folder,
         };
@@ -137,28 +137,21 @@ impl TestApp {
         }
     }
 
-    /// A request of the account that waits; returns once the server serves it.
+    /// A request that waits for news; returns once it waits, or is over. Nothing else may wait meanwhile.
     pub async fn begin<T: Send + 'static>(
         &self,
         request: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        // A request may be counted for a moment after its response.
-        self.until_only_begun_are_served().await;
-        let unanswered = self.begun.clone();
+        let unanswered = self.unanswered.clone();
         let begun = tokio::spawn(async move {
             let response = request.await;
             drop(unanswered);
             response
         });
-        self.until_only_begun_are_served().await;
-        begun
-    }
-
-    /// Returns once the requests of the account in work are those that have begun and have no response.
-    pub async fn until_only_begun_are_served(&self) {
-        while self.serving().await != Arc::strong_count(&self.begun) {
+        while self.server().requests.waiting() + 1 != Arc::strong_count(&self.unanswered) {
             tokio::task::yield_now().await;
         }
+        begun
     }
 
     /// The number of requests of the account in work, this one included.

@@ -27,7 +27,7 @@ async function word(request) {
   assert.fail("it was not refused");
 }
 
-/** What the provider says to each request of the script. */
+/** The provider's responses to the requests of the script. */
 async function script(provider) {
   const said = {};
   const config = await discover(provider, provider.secret);

@@ -170,7 +170,7 @@ pub fn guard_address(data: &[u8]) -> bool {
     true
 }
 
-/// What a web server says of a request, two texts in two lines, sends no browser back to another site.
+/// No description of a request by a web server, two texts in two lines, sends a browser back to another site.
 pub fn forward_auth(data: &[u8]) -> bool {
     let Some((url, uri)) = text(data).and_then(|text| text.split_once('\n')) else { return false };
     let Some(leads_back) = doors::forward_auth(url, uri) else { return false };

@@ -87,7 +87,7 @@ async fn pages(operator: &mut Operator, population: &Population) -> Result<Vec<S
     let general =
         ["", "?range=month", "/timeline", "/services", "/credentials", "/webhooks", "/api-keys"];
     let others = ["/audit", "/operators", "/sessions", "/enrol", "/search"];
-    // What almost nothing fits has to be searched for.
+    // Filters that match almost nothing, so that the page reads far back.
     let filters = ["status=denied", "message=Nothing", "platform=apn", "code=52001"];
     let mut pages: Vec<_> =
         general.iter().chain(&others).map(|path| format!("/console{path}")).collect();

@@ -48,7 +48,7 @@ pub struct Inbox {
     pub due: Arc<Notify>,
     /// Notified when an event was stored that a webhook may be subscribed to.
     pub calls: Arc<Notify>,
-    /// Notified likewise, for the clients whose questions an answer ends.
+    /// Notified when an answer was stored that ends a client's question.
     pub clients: Arc<Notify>,
 }
 

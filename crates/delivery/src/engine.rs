@@ -83,7 +83,7 @@ pub struct EngineParts {
     pub options: EngineOptions,
 }
 
-/// What the transparency log needs.
+/// The parts that the duties of the transparency log use.
 pub struct LogParts {
     /// The database.
     pub store: Arc<dyn Transparency + Send + Sync>,

@@ -26,7 +26,7 @@ const BATCHES: usize = 64;
 /// The delay before due calls are looked for again for which there was no permit, unless a call ends earlier.
 const RECHECK_DELAY: Duration = Duration::from_secs(1);
 
-/// What a call in flight needs. Cheap to clone.
+/// The parts that a call in flight uses. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct TellContext {
     pub(crate) store: Arc<dyn Store>,

@@ -28,7 +28,7 @@ pub struct AccessToken {
     pub factor_type: FactorType,
     /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
-    /// What the device shows in place of the identity. The entity gets it with the factor.
+    /// The text that the device shows in place of the identity. The entity gets it with the factor.
     pub account_label: Option<AccountLabel>,
     /// Its lifetime in seconds.
     pub ttl: u16,

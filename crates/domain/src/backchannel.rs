@@ -42,7 +42,7 @@ impl BackchannelHandle {
         self.0.expose()
     }
 
-    /// What the database knows it by.
+    /// The name of the request in the database: a hash, since the handle is a secret.
     pub fn id(&self) -> BackchannelId {
         BackchannelId::of(self.expose())
     }
@@ -106,7 +106,7 @@ pub struct BackchannelRequest {
     pub deadline: Instant,
     /// When the client fetched the approval.
     pub redeemed_at: Option<Instant>,
-    /// What the client is called with once the question has ended, sealed; `None`: it is not called.
+    /// The address and token to call the client with once the question has ended, sealed; `None`: it is not called.
     pub call: Option<Sealed>,
 }
 

@@ -22,7 +22,7 @@ pub struct Owner {
 pub struct Entity {
     /// Its SID, its identity, its service and its account.
     pub owner: Owner,
-    /// What devices show in place of the identity.
+    /// The text that devices show in place of the identity.
     pub label: Option<AccountLabel>,
     /// When it was created.
     pub created_at: Instant,

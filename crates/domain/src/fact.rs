@@ -1,6 +1,6 @@
 //! Facts of the transparency log, and the entries that are made of them.
 //!
-//! An entry says in clear what kind of change happened to which resource, and when. Whatever is about a person is in the opening, which
+//! An entry says in clear what kind of change happened to which resource, and when. Everything about a person is in the opening, which
 //! the entry only commits to: SHA-256 of a random salt and the opening. Without the salt the commitment reveals nothing.
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
@@ -40,7 +40,7 @@ macro_rules! words {
 }
 
 words!(
-    /// What changed.
+    /// The kind of resource that changed.
     Noun {
         /// The log itself.
         Log = "log",
@@ -66,13 +66,13 @@ words!(
         Challenge = "challenge",
         /// An operator of the console.
         Operator = "operator",
-        /// What an operator did: an entry of the audit trail.
+        /// An action of an operator: an entry of the audit trail.
         OperatorAction = "operator_action",
     }
 );
 
 words!(
-    /// What happened to it.
+    /// The kind of change.
     Verb {
         /// It was created; a challenge was made, an action was done.
         Created = "created",
@@ -95,12 +95,12 @@ words!(
     }
 );
 
-/// What kind of change it is.
+/// A kind of change, by noun and verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FactKind {
-    /// What changed.
+    /// The kind of resource that changed.
     pub noun: Noun,
-    /// What happened to it.
+    /// The change to it.
     pub verb: Verb,
 }
 
@@ -140,7 +140,7 @@ impl std::fmt::Display for FactKind {
 /// A fact, as the transaction of the change noted it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fact {
-    /// What kind of change it is.
+    /// The kind of change.
     pub kind: FactKind,
     /// The resource: the bytes of its SID.
     pub subject: [u8; 16],
@@ -152,7 +152,7 @@ pub struct Fact {
     pub person: Option<EntitySid>,
     /// When it happened. Unknown for a deletion, which stores no time.
     pub at: Option<Instant>,
-    /// What the entry commits to.
+    /// The members of the opening.
     pub members: Map<String, Value>,
     /// A challenge that was made, and when it expires.
     pub watch: Option<(Instant, ChallengeSid)>,
@@ -161,7 +161,7 @@ pub struct Fact {
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactEntry {
-    /// What kind of change it is.
+    /// The kind of change.
     pub kind: FactKind,
     /// The resource: the bytes of its SID.
     pub subject: [u8; 16],
@@ -177,7 +177,7 @@ pub struct FactEntry {
     pub entry: String,
     /// The salt of its commitment.
     pub salt: [u8; SALT_BYTES],
-    /// What it commits to, in the same form.
+    /// The opening, in the same form.
     pub opening: String,
 }
 

@@ -25,7 +25,7 @@ pub struct Outage {
     pub destination: Destination,
     /// The version of the credential or key: when it was last changed.
     pub version: Instant,
-    /// Since when.
+    /// The start of the outage.
     pub since: Instant,
     /// Whether the push service rejects the credential; otherwise it fails or cannot be reached.
     pub is_rejected: bool,

@@ -52,7 +52,7 @@ impl FromStr for PauseReason {
 /// A time in which an entity gets no new push challenges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    /// Why.
+    /// The reason.
     pub reason: PauseReason,
     /// Which pause in a row it is, from 1; each level doubles the time. 0 unless the reason is [`PauseReason::InARow`].
     pub level: u32,

@@ -105,7 +105,7 @@ pub enum AfterCall {
     },
     /// The call is tried again.
     Retry {
-        /// When.
+        /// The time of the next attempt.
         at: Instant,
     },
     /// The call is given up.

@@ -2,7 +2,7 @@
 const standing = document.getElementById("standing");
 const LONGEST_PAUSE = 8_000;
 
-/** What the server says: "pending" or "changed"; an error if it cannot be reached. */
+/** The server's status of the attempt: "pending" or "changed"; an error if it cannot be reached. */
 async function ask() {
   const response = await fetch(standing.dataset.poll, { cache: "no-store" });
   // The attempt is over, which the page says itself.

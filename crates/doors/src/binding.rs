@@ -44,7 +44,7 @@ impl BindingMessage {
     }
 }
 
-/// What an approval must show of `wanted`. With `must_enter` nothing but a number will do.
+/// The presence that an approval must show, out of `wanted`. With `must_enter` only a number counts.
 ///
 /// # Errors
 /// The message is not the number that it must be, or a number would not do.

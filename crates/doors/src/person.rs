@@ -87,7 +87,7 @@ impl Person {
     }
 }
 
-/// What an approval through an integration must show: as it says, otherwise as its service says.
+/// The presence that an approval through an integration must show: by its own setting, otherwise by that of its service.
 ///
 /// # Errors
 /// The service cannot be read.

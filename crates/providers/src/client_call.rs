@@ -100,7 +100,7 @@ fn body(call: &OpenedClientCall, ended: Ended) -> Value {
     }
 }
 
-/// What a response means. The body of another response could repeat the token, so it is not kept.
+/// The outcome that a response stands for. Bodies are not kept, since they could repeat the token.
 fn outcome(response: &HttpResponse) -> CallOutcome {
     match response.status {
         status @ 200..=299 => CallOutcome::Taken(status),

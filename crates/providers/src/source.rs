@@ -94,9 +94,9 @@ pub trait WebhookKeys: Send + Sync {
     async fn webhook_keys(&self, webhook: &Webhook) -> Result<(Secret, Secret), Unavailable>;
 }
 
-/// What a client is called with, in the clear.
+/// The address and token that a client is called with, in the clear.
 pub struct OpenedClientCall {
-    /// Where.
+    /// The address.
     pub url: String,
     /// The bearer token.
     pub bearer: Secret,
@@ -104,10 +104,10 @@ pub struct OpenedClientCall {
     pub handle: Option<Secret>,
 }
 
-/// What clients are called with.
+/// Opens the sealed addresses and tokens of clients.
 #[async_trait]
 pub trait ClientCalls: Send + Sync {
-    /// What the client of a request is called with; `None` if it is gone.
+    /// The address and token for the client of a request; `None` if they are gone.
     async fn client_call(
         &self,
         request: &BackchannelRequest,

@@ -156,7 +156,7 @@ functions! {
         if let (Some(wanted), Ok(length)) = (wanted(), usize::try_from(count)) {
             // SAFETY: the caller vouches for the parts and their bytes.
             let parts = unsafe { std::slice::from_raw_parts(parts, length) };
-            // SAFETY: likewise.
+            // SAFETY: the caller vouches for the bytes of each part.
             let parts: Vec<&[u8]> = parts.iter().map(|part| unsafe { bytes(part.iov_base, part.iov_len) }).collect();
             note_response(wanted, &parts);
         }

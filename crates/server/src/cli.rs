@@ -357,7 +357,7 @@ pub struct EnrolLink {
     /// The application's name for the person, 8 to 64 letters, digits and dashes
     #[arg(long)]
     pub identity: String,
-    /// What the device shows in place of the identity, 1 to 64 characters
+    /// The text that the device shows in place of the identity, 1 to 64 characters
     #[arg(long, value_name = "TEXT")]
     pub account_label: Option<String>,
 }

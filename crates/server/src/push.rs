@@ -75,7 +75,7 @@ impl PushContext {
         WebhookClient::new(&self.outgoing, keys, Arc::clone(&world.clock)).context(NOT_RIGHT)
     }
 
-    /// What calls the clients of questions that have ended.
+    /// The client that reports ended questions to the clients that asked them.
     ///
     /// # Errors
     /// A setting of `[outgoing]` is invalid.

@@ -54,7 +54,7 @@ fn origin_of(public_url: &Url) -> String {
     format!("{text}{LOG_PATH}")
 }
 
-/// What the engine needs for the log.
+/// The parts of the engine that keep the log.
 ///
 /// # Errors
 /// A setting is invalid.

@@ -65,7 +65,7 @@ pub struct Server {
     radius: Option<AbortOnDropHandle<()>>,
     /// Aborted with the server, even if that is dropped without a stop.
     _counting: AbortOnDropHandle<()>,
-    /// Likewise.
+    /// Aborted with the server, even if that is dropped without a stop.
     _looking: AbortOnDropHandle<()>,
 }
 

@@ -18,7 +18,7 @@ impl Sum {
         u64::from(self.0) << 32 | u64::from(self.1)
     }
 
-    /// What a pair of words adds.
+    /// The sum with a further pair of words.
     fn with(self, words: (u32, u32)) -> Self {
         let first = self.0.wrapping_add(words.0).wrapping_add(self.1);
         Self(first, self.1.wrapping_add(words.1).wrapping_add(first))
@@ -44,11 +44,11 @@ impl Order {
     }
 }
 
-/// Whether one other bit in the bytes would turn a checksum into the wanted one. What a bit adds depends on its place alone, so no
+/// Whether one other bit in the bytes would turn a checksum into the wanted one. The effect of a bit depends on its place alone, so no
 /// checksum is made again.
 pub(crate) fn repairing_bit(order: Order, parts: [&[u8]; 2], have: Sum, want: Sum) -> bool {
     let wanted = Sum(want.0.wrapping_sub(have.0), want.1.wrapping_sub(have.1));
-    // What 1 in either word of the last pair adds to the checksum.
+    // The change of the checksum for 1 more in either word of the last pair.
     let (mut first, mut second) = (Sum(1, 1), Sum(0, 1));
     for part in parts.iter().rev() {
         for pair in part.as_chunks().0.iter().rev() {

@@ -27,12 +27,12 @@ struct System(*mut sqlite3_vfs);
 
 // SAFETY: SQLite lets all threads use a registered VFS, whose fields do not change.
 unsafe impl Send for System {}
-// SAFETY: likewise.
+// SAFETY: SQLite lets all threads use a registered VFS, whose fields do not change.
 unsafe impl Sync for System {}
 
 static SYSTEM: OnceLock<Option<System>> = OnceLock::new();
 
-/// What the layer knows of an open file; it lies behind the system's file.
+/// The layer's record of an open file; it lies behind the system's file.
 struct Behind {
     /// The system's methods.
     methods: *const sqlite3_io_methods,
@@ -79,7 +79,7 @@ unsafe fn place(file: *mut sqlite3_file) -> Option<*mut *mut Behind> {
     unsafe { Some(file.byte_add(behind_at((*system.0).szOsFile)).cast()) }
 }
 
-/// What is known of an open database.
+/// The layer's record of an open database.
 ///
 /// # Safety
 /// `file` is open and has the methods of the layer. A connection, and so its file, is used by one thread at a time.

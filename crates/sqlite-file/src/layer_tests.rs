@@ -107,7 +107,7 @@ fn a_file_without_checksums_is_read_as_it_is_and_gets_them_by_a_vacuum() {
 }
 
 #[test]
-fn what_one_connection_copies_into_the_file_another_reads_through_its_map() {
+fn pages_that_one_connection_copies_into_the_file_are_checked_in_the_map_of_another() {
     let (_folder, path) = stage(50);
     let (writer, reader) = (mapped(&path), mapped(&path));
     for round in 0..20 {

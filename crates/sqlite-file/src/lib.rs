@@ -1,4 +1,4 @@
-//! What SQLite leaves to others: whether the bytes of its files can be trusted.
+//! Detects damaged and lost bytes in SQLite's files, which SQLite itself trusts.
 //!
 //! - `layer.rs`, `pages.rs`: a layer between SQLite and the file system gives each page of the database a checksum when it is written,
 //!   and checks it when it is read.

@@ -3,7 +3,7 @@
 //! When SQLite opens a log after a crash, it reads transactions up to the first frame whose checksum is wrong, and takes the rest for a
 //! write that the crash cut off. Two cases are not that.
 //!
-//! A sync has failed: the kernel may have dropped what it could not write, and still show it to programs. What is read then is not on the
+//! A sync has failed: the kernel may have dropped what it could not write, and still show it to programs. Such bytes are not on the
 //! disk, and no later sync puts it there. So the log is written anew, byte by byte the same, and synced, before anything rests on it.
 //!
 //! A frame is damaged: what follows was acknowledged, and would silently be gone. So a log is rejected if a whole transaction
@@ -113,7 +113,7 @@ fn fill(reader: &mut impl io::Read, buffer: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// What the header of a log says.
+/// The header of a log.
 struct Header {
     order: Order,
     page: usize,
@@ -145,7 +145,7 @@ struct Walk {
     beyond: Option<Beyond>,
 }
 
-/// What was found beyond the first wrong frame.
+/// Frames that follow the first wrong one.
 struct Beyond {
     /// The number of that frame.
     wrong: u64,

@@ -77,7 +77,7 @@ fn a_damaged_frame_before_whole_transactions_is_refused() {
 }
 
 #[test]
-fn what_an_earlier_round_left_beyond_the_end_is_no_damage() {
+fn frames_of_an_earlier_round_beyond_the_end_are_no_damage() {
     let (_folder, path, _) = stage(9);
     let db = Connection::open(&path).unwrap();
     let _reader = Connection::open(&path).unwrap();

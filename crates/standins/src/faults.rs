@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn calm_is_none() {
+    fn no_faults_means_no_fault_at_any_request() {
         assert!(faults_of(Faults::none()).iter().all(Option::is_none));
         assert_eq!(Faults::none().to_string(), "no faults");
     }

@@ -1,4 +1,4 @@
-//! What commands about challenges write of the requests of clients.
+//! The statements about requests of clients that commands about challenges run.
 
 use countersign_domain::backchannel::BackchannelRequest;
 use countersign_domain::secret::Sealed;

@@ -33,8 +33,8 @@ pub(crate) enum Planning {
 pub(crate) enum OnUnknownCommit {
     /// The database is asked for the status of the transaction. The output of the command is known.
     AskDatabase,
-    /// Likewise, for a command whose last statements travel with the commit: nothing is sent before the id of the transaction is
-    /// known, and the output is read again.
+    /// The database is asked for the status of the transaction of a command whose last statements travel with the commit: nothing is
+    /// sent before the id of the transaction is known, and the output is read again.
     AskAndReadOutput,
     /// The command writes nothing, and is run again.
     RunAgain,

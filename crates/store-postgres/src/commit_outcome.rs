@@ -92,7 +92,7 @@ impl Database {
         self.transact_until(command, self.time_limits.deadline(C::TIME_LIMIT)).await
     }
 
-    /// Likewise, with another deadline.
+    /// Runs a command as `transact` does, with another deadline.
     pub(crate) async fn transact_until<C: Command>(
         &self,
         command: &C,

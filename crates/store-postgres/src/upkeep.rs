@@ -57,7 +57,7 @@ const ENTITY_FACTORS: &str = delete!("factors", "entity_sid = $1", "$2");
 const ENTITY_TOTP_FACTORS: &str = delete!("totp_factors", "entity_sid = $1", "$2");
 const ENTITY_GROUPS: &str = delete!("challenge_groups", "entity_sid = $1", "$2");
 const ENTITY_PROTECTION: &str = delete!("protections", "entity_sid = $1", "$2");
-/// What entries about a deleted person commit to. The commitments stay.
+/// Erases the openings of entries about a deleted person. The commitments stay.
 const ENTITY_OPENINGS: &str = "UPDATE tlog_entries SET salt = NULL, opening = NULL, entity_sid = NULL WHERE number = ANY (ARRAY(\
                                SELECT number FROM tlog_entries WHERE entity_sid = $1 AND salt IS NOT NULL LIMIT $2 \
                                FOR UPDATE SKIP LOCKED))";

@@ -9,7 +9,7 @@ use countersign_domain::fact::Noun;
 pub struct Traced {
     /// The table.
     pub table: &'static str,
-    /// What its rows are.
+    /// The noun of its rows.
     pub noun: Noun,
     /// The column of the SID.
     pub subject: &'static str,

@@ -47,7 +47,7 @@ const SERVES_FROM: &str = "SELECT serves_from FROM installation WHERE id = 1";
 /// More than the number of statements, so that each is prepared once.
 const STATEMENTS_KEPT: usize = 256;
 
-/// Opens the connection that writes, to an existing file. What its log holds is on the disk then.
+/// Opens the connection that writes, to an existing file. The content of its log is on the disk then.
 pub(crate) fn writer(path: &Path, options: &Options) -> StoreResult<Connection> {
     let db = plain(path, options).map_err(|error| cannot_open(path, &error))?;
     file::secure(&db, path).map_err(StoreError::Unavailable)?;

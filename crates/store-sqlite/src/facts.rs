@@ -74,7 +74,7 @@ fn triggers_of(traced: &Traced) -> [Trigger; 3] {
     .map(|(name, when, note)| (format!("{table}_{name}"), format!("{when} BEGIN {note}; END")))
 }
 
-/// The triggers of challenges and of the first delivery of their pushes. What the entries commit to is in the row of the challenge.
+/// The triggers of challenges and of the first delivery of their pushes. The openings are read from the row of the challenge.
 fn triggers_of_challenges() -> [Trigger; 3] {
     let note = |kind: &str, subject: &str, at: &str| {
         format!("{NOTE}, {kind}, {subject}, NULL, NULL, NULL, {at}, NULL)")

@@ -71,7 +71,7 @@ statements! {
     YOUNG = "SELECT 1 FROM tlog_entries WHERE number >= ?1 AND number < ?2 AND at > ?3";
     PRUNE = "DELETE FROM tlog_entries WHERE number >= ?1 AND number < ?2";
     PRUNED = "UPDATE tlog_state SET pruned = ?1 WHERE id = 1";
-    /// What entries about a deleted person commit to. The commitments stay.
+    /// Erases the openings of entries about a deleted person. The commitments stay.
     ERASE = "UPDATE tlog_entries SET salt = NULL, opening = NULL, entity_sid = NULL WHERE number IN (\
              SELECT number FROM tlog_entries WHERE entity_sid = ?1 AND salt IS NOT NULL LIMIT ?2)";
 }
@@ -142,7 +142,7 @@ impl Grow {
     fn insert(db: &Connection, at: u64, entry: &FactEntry) -> Result<(), DatabaseError> {
         let person = entry.person.as_ref().map(EntitySid::as_bytes);
         let service = entry.service.as_ref().map(ServiceSid::as_bytes);
-        // What is about a deleted person is not kept.
+        // An opening about a deleted person is not kept.
         let is_kept = match service.zip(person) {
             Some((service, person)) => exists(db, IS_LIVING, [service, person])?,
             None => true,

@@ -1,4 +1,4 @@
-//! What a witness signs: that it saw a checkpoint at a time, and none that contradicts it (c2sp.org/tlog-cosignature).
+//! Cosignatures: a witness saw a checkpoint at a time, and none that contradicts it (c2sp.org/tlog-cosignature).
 
 use crate::error::NoteError;
 use crate::key::{LogKey, VerifierKey};

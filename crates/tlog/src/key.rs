@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::NoteError;
 
-/// What a key signs.
+/// The texts that a key signs, and its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// Notes, with Ed25519.
@@ -41,7 +41,7 @@ pub fn is_name(name: &str) -> bool {
 pub struct VerifierKey {
     /// The name of the log, or of the witness.
     pub name: String,
-    /// What it signs.
+    /// Its kind.
     pub kind: KeyKind,
     public: [u8; 32],
 }

@@ -13,7 +13,7 @@ pub const ENTRY_BYTES_MAX: usize = u16::MAX as usize;
 /// Levels that a tree of 2^64 entries has.
 const LEVELS: u8 = 8;
 
-/// What a tile holds.
+/// The content of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Content {
     /// Entries.
@@ -25,7 +25,7 @@ pub enum Content {
 /// The name of a tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TilePath {
-    /// What it holds.
+    /// Its content.
     pub content: Content,
     /// Its number within its level.
     pub number: u64,

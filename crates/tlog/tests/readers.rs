@@ -27,7 +27,7 @@ fn read_all(bytes: &[u8]) {
 }
 
 #[test]
-fn what_is_cut_or_changed_is_read_the_same_again_or_refused() {
+fn cut_or_changed_texts_are_refused_or_read_the_same_again() {
     let vectors: Value = serde_json::from_str(include_str!("vectors.json")).unwrap();
     let known = &vectors["checkpoint"];
     let mut seeds = vec!["tile/1/x001/x234/067.p/8".to_owned(), "tile/entries/000".to_owned()];

@@ -38,7 +38,7 @@ pub struct NewAccessToken {
     pub identity: Identity,
     /// A name for the factor.
     pub factor_friendly_name: Option<FriendlyName>,
-    /// What the device shows in place of the identity.
+    /// The text that the device shows in place of the identity.
     pub account_label: Option<AccountLabel>,
     /// Lifetime in seconds, within [`countersign_domain::access_token::TTL`].
     pub ttl: u16,

@@ -21,7 +21,7 @@ use crate::verify::Verify;
 /// The longest time for which a client is called, whatever it asks for.
 const CALLED_FOR: Duration = Duration::from_secs(60 * 60);
 
-/// What a client is called with once its question has ended. Stored sealed.
+/// The address and token to call a client with once its question has ended. Stored sealed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct ClientCall {
     /// Where: one of the URLs of the integration.
@@ -40,7 +40,7 @@ pub struct BackchannelQuestion<'a> {
     pub devices: &'a Devices,
     /// The question.
     pub new: &'a NewChallenge,
-    /// What the client is called with; `None`: it is not called.
+    /// The address and token of the client's call; `None`: it is not called.
     pub call: Option<ClientCall>,
     /// A text that only one question may be asked with; `None`: a name is drawn.
     pub once: Option<&'a str>,
@@ -117,7 +117,7 @@ impl Verify {
         Err(VerifyError::NotFound)
     }
 
-    /// What the client of a request is called with; `None` if it is not called.
+    /// The address and token to call the client of a request with; `None` if it is not called.
     ///
     /// # Errors
     /// It cannot be opened.

@@ -23,21 +23,21 @@ use crate::verify::Verify;
 pub const TOKENS_LIVE: Duration = Duration::from_secs(5 * 60);
 /// Longer texts are no access tokens.
 const LONGEST_ACCESS_TOKEN: usize = 512;
-/// What an access token is sealed for.
+/// The context that access tokens are sealed under.
 const ACCESS_TOKEN: &str = "openid/access_token";
 
 /// An approval that a client is told of.
 #[derive(Debug, Clone)]
 pub struct SignIn {
-    /// Who approved.
+    /// The person who approved.
     pub identity: Identity,
-    /// When.
+    /// The time of the approval.
     pub at: Instant,
     /// How, as a class (`acr`).
     pub class: &'static str,
     /// How, as methods of RFC 8176 (`amr`).
     pub methods: &'static [&'static str],
-    /// What the client binds the token to its request by, if the request said so.
+    /// The `nonce` of the request, by which the client recognizes its token.
     pub nonce: Option<String>,
 }
 

@@ -16,7 +16,7 @@ use countersign_tlog::{Checkpoint, Hash, LogKey, Note, ProofFile, TILE_WIDTH, Ti
 use crate::error::{VerifyError, VerifyResult};
 use crate::verify::Verify;
 
-/// What the key is sealed for.
+/// The context that the key is sealed under.
 const KEY_CONTEXT: &str = "tlog_state/key";
 const SEED_BYTES: usize = SHA256_OUTPUT_LEN;
 
@@ -25,7 +25,7 @@ const SEED_BYTES: usize = SHA256_OUTPUT_LEN;
 pub struct Published {
     /// The signed note.
     pub note: Note,
-    /// What it says.
+    /// Its content.
     pub checkpoint: Checkpoint,
 }
 

@@ -183,7 +183,7 @@ fn edit_page(
     }
 }
 
-/// What the fields hold: what was sent, otherwise the settings.
+/// The values of the fields: from the form that was sent, otherwise from the settings.
 struct Values<'a> {
     form: &'a Form,
     settings: Option<&'a IntegrationSettings>,

@@ -7,9 +7,9 @@ use countersign_domain::integration::IntegrationKind;
 pub(super) struct Kind {
     pub(super) kind: IntegrationKind,
     pub(super) name: &'static str,
-    /// What clients call the key; `None` if they name none.
+    /// The name of the key in the client's settings; `None` if it has no such setting.
     pub(super) key: Option<&'static str>,
-    /// What clients call the secret.
+    /// The name of the secret in the client's settings.
     pub(super) secret: &'static str,
     /// How its client asks.
     pub(super) way: &'static str,

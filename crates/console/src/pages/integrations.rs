@@ -33,13 +33,13 @@ struct Integrations {
     frame: Frame,
     service: String,
     service_name: String,
-    /// What can be made here.
+    /// The kinds of integration that can be created.
     kinds: &'static [Kind],
     integrations: Vec<Row>,
     turn: Turn,
 }
 
-/// What a client is set up with.
+/// The settings to enter in a client.
 struct Setup {
     kind: Kind,
     /// Names and values, without the secret.

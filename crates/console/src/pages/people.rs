@@ -71,7 +71,7 @@ struct Person {
     service: String,
     service_name: String,
     identity: String,
-    /// What devices show in place of the identity.
+    /// The text that devices show in place of the identity.
     label: Option<String>,
     /// The pause of new push challenges that holds now.
     pause: Option<Pause>,
@@ -217,7 +217,7 @@ async fn protection(
     }
 }
 
-/// What devices show in place of a person's identity.
+/// The text that devices show in place of a person's identity.
 async fn label(
     console: &Console,
     account: AccountSid,

@@ -343,7 +343,11 @@ async fn an_entry_of_the_transparency_log_is_checked_and_its_own_account_sees_it
     let page = browser.get(&path).await;
     page.shows("in the log");
     page.shows("c2sp.org/tlog-proof@v1");
-    assert_eq!(browser.get("/console/log/0").await.status, StatusCode::NOT_FOUND, "of nobody");
+    assert_eq!(
+        browser.get("/console/log/0").await.status,
+        StatusCode::NOT_FOUND,
+        "of another account"
+    );
     let (stranger, token) = verify.create_account("stranger").await.unwrap();
     let mut other = scene.browser();
     other.sign_in(&stranger.sid.to_string(), token.expose()).await;

@@ -108,7 +108,7 @@ fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
     tag.split_once(&format!(" {name}=\""))?.1.split_once('"').map(|(value, _)| value)
 }
 
-/// What a role does not allow is hidden by its `data-role`, in links and in forms.
+/// The `data-role` of a link or form hides it from roles that may not use it.
 #[tokio::test]
 async fn every_link_and_form_says_the_role_that_its_route_needs() {
     let scene = Scene::new().await;

@@ -244,7 +244,7 @@ async fn a_stream_ends_with_the_server_and_a_session_has_few_of_them() {
 }
 
 #[tokio::test]
-async fn things_are_found_by_how_they_begin() {
+async fn the_search_finds_resources_by_their_first_characters() {
     let scene = Scene::new().await;
     let furnished = scene.furnish().await;
     let payment = scene.asked(&furnished, "Pay 3 EUR?").await;
@@ -299,7 +299,7 @@ fn has_word(page: &Page, word: &str) -> bool {
         .any(|(_, text)| text.split(|c: char| !c.is_alphanumeric()).any(|it| it == word))
 }
 
-/// The number is on no page, whatever became of the challenge.
+/// No page shows the number, in any state of the challenge.
 #[tokio::test]
 async fn a_challenge_names_its_group_and_presence_but_not_the_number() {
     let scene = Scene::new().await;

@@ -264,7 +264,7 @@ fn texts_that_are_not_signed_tokens_are_malformed() {
     assert_eq!(
         judge(DEVICE_TOKEN, &challenge()),
         Err(AnswerError::Member("sid")),
-        "signs nothing of it"
+        "the token of a device names no challenge"
     );
 }
 

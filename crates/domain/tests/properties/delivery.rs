@@ -203,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn only_what_somebody_holds_is_handed_over((delivery, now) in delivery_at(), which in 0..5) {
+    fn only_leased_deliveries_are_handed_over((delivery, now) in delivery_at(), which in 0..5) {
         let initial_state = match which {
             0 => InitialState::Leased { until: now },
             1 => InitialState::Immediate,

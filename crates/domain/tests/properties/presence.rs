@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn a_draw_is_whole(seed in vec(any::<u8>(), 1..64), given in prop::option::of(number())) {
+    fn a_draw_fits_every_device_that_can_prove_presence(seed in vec(any::<u8>(), 1..64), given in prop::option::of(number())) {
         let wish = PresenceWish { answer: given, ..asked("pick,number,code") };
         let entropy = Bytes(seed, std::sync::atomic::AtomicUsize::new(0));
         let draw = wish.draw(&[PresenceMode::None], &entropy).expect("a good wish").expect("a draw");

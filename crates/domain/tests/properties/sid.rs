@@ -83,7 +83,7 @@ proptest! {
 
     /// SIDs of earlier milliseconds are smaller, and no other SID is.
     #[test]
-    fn least_parts_the_old_from_the_new(
+    fn the_least_sid_of_an_instant_separates_older_from_newer(
         at in instant(), millis in 1..100_000_u64, random: [u8; 16], kind in factor_type(),
     ) {
         let least = ChallengeSid::least(kind, at);

@@ -19,7 +19,7 @@ proptest! {
     }
 
     #[test]
-    fn with_milliseconds_likewise(micros: i64) {
+    fn a_printed_instant_is_parsed_to_the_millisecond(micros: i64) {
         let at = Instant::from_micros(micros);
         let text = at.to_millis_string();
         prop_assert_eq!(text.len(), 24);

@@ -1,10 +1,10 @@
-//! What all requests of the door share.
+//! The state that all requests of the door share.
 
 use std::sync::Arc;
 
 use countersign_verify::Verify;
 
-/// What the door needs.
+/// The parts that the door uses.
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,

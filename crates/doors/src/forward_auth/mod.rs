@@ -2,8 +2,8 @@
 //! `forward_auth` and Traefik's `forwardAuth` do, and sends other browsers to the [sign-in page](crate::sign_in).
 //!
 //! The protected site passes `/forward-auth/{key}/` on to this server, so that the cookie of a session is of that site alone. It is
-//! signed with the secret of the integration: a new secret ends all sessions. What a web server says about a request is believed
-//! by nobody but itself: it decides only what the server answers to it, and which of the integration's sites a cookie must be of.
+//! signed with the secret of the integration: a new secret ends all sessions. The word of a web server about a request counts
+//! for itself alone: it decides only the response to that web server, and which of the integration's sites a cookie must be of.
 
 mod asked;
 mod door;

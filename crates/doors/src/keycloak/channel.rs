@@ -137,7 +137,7 @@ async fn bearer<'a>(
     if is_known && now < bearer.expires_at { Ok(bearer) } else { Err(Refusal::InvalidToken) }
 }
 
-/// What the person sees.
+/// The challenge as the person sees it.
 fn challenge(
     opened: &OpenedIntegration,
     question: &Question,

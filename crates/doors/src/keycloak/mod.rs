@@ -2,7 +2,7 @@
 //! issuer that asked, with the bearer token that came with the question.
 //!
 //! The secret of the integration is in the query of the address that Keycloak is started with, since Keycloak sends nothing else that is
-//! ours. So the token's signature is not checked: whoever knows the secret and makes up a token gets an answer that Keycloak refuses.
+//! ours. So the token's signature is not checked: a caller that knows the secret and invents a token gets an answer that Keycloak refuses.
 
 mod bearer;
 mod channel;

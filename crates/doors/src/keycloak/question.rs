@@ -1,4 +1,4 @@
-//! What Keycloak asks.
+//! The request of Keycloak.
 
 use serde::Deserialize;
 
@@ -13,11 +13,11 @@ const LONGEST_HINT: usize = 256;
 pub(crate) struct Question {
     /// Keycloak's name of the person.
     pub(super) login_hint: String,
-    /// What the person compares.
+    /// A text that both sides show, for the person to compare.
     pub(super) binding_message: Option<BindingMessage>,
 }
 
-/// The body. What else Keycloak says is not needed.
+/// The body. Its other members are ignored.
 #[derive(Deserialize)]
 struct Body {
     login_hint: Option<String>,

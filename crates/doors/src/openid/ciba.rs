@@ -82,7 +82,7 @@ fn client_call(token: &Secret, endpoint: &ClientUrl) -> ClientCall {
     }
 }
 
-/// What the person sees. A number that they must enter is not shown to them.
+/// The challenge as the person sees it. A number that they must enter is not shown to them.
 fn question(
     request: &ClientRequest,
     asked: &CibaRequest,

@@ -20,7 +20,7 @@ const LONGEST_HINT: usize = 256;
 pub(crate) struct CibaRequest {
     /// The name that the client has for the person.
     pub(super) login_hint: String,
-    /// What both sides show, so that the person compares it.
+    /// A text that both sides show, for the person to compare.
     pub(super) binding_message: Option<BindingMessage>,
     /// Whether the person must enter the binding message, a number, on the device.
     pub(super) must_enter_number: bool,
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_is_refused_by_its_word() {
+    fn an_invalid_request_gets_the_error_of_its_fault() {
         let (poll, ping) =
             (client(CibaMode::Poll, UserCode::Off), client(CibaMode::Ping, UserCode::Required));
         let long = format!("scope=openid&login_hint=ann&binding_message={}", "x".repeat(65));

@@ -26,7 +26,7 @@ const BODY_MAX: usize = 16 * 1024;
 pub(super) struct ClientRequest {
     /// The client, with its secret.
     opened: Arc<OpenedIntegration>,
-    /// What it says.
+    /// Its parameters.
     pub(super) form: Form,
     /// The place of the request among those in progress.
     pub(super) place: Option<Arc<RequestPermit>>,

@@ -1,4 +1,4 @@
-//! What all endpoints of the door share.
+//! The state that all endpoints of the door share.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::paces::Paces;
 
-/// What the door needs.
+/// The parts that the door uses.
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,
@@ -18,7 +18,7 @@ pub struct Dependencies {
     pub shutdown: CancellationToken,
 }
 
-/// The door. What it remembers may be lost: it bounds how often a client asks.
+/// The door. Its memory only bounds how often a client asks, and may be lost.
 pub struct OpenIdDoor {
     pub(super) verify: Arc<Verify>,
     pub(super) shutdown: CancellationToken,

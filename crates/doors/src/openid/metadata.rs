@@ -1,4 +1,4 @@
-//! What the provider says of itself (OpenID Connect Discovery section 3, CIBA Core section 4). Any service may be named, so that
+//! The provider's metadata (OpenID Connect Discovery section 3, CIBA Core section 4). Any service may be named, so that
 //! nobody learns which there are.
 
 use countersign_domain::jws_key::JwsAlgorithm;

@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 /// The least seconds from one request for an answer to the next.
 pub(super) const INTERVAL_SECONDS: u64 = 5;
-/// What a client that asked too early must add to its interval, for good.
+/// A client that asks too early must lengthen its interval by this much, for good.
 const MORE: Duration = Duration::from_secs(5);
 /// The longest interval that is demanded: as long as a request is held, so that a client may ask again at once.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_asks_too_early_must_wait_longer_for_good() {
+    fn a_client_that_asks_too_early_must_wait_longer_for_good() {
         let (paces, clock) = (Paces::default(), ManualClock::new());
         let ask = |after: u64| {
             clock.advance(Duration::from_secs(after));

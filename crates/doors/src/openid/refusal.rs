@@ -121,7 +121,7 @@ impl Refusal {
         }
     }
 
-    /// What a client that may authenticate by a header is asked for.
+    /// The value of `WWW-Authenticate`, for an error that credentials can mend.
     const fn challenge(self) -> Option<&'static str> {
         match self {
             Self::InvalidClient => Some("Basic realm=\"countersign\""),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_and_what_cannot_be_asked_are_one_refusal() {
+    fn unknown_users_and_unverified_factors_have_one_error() {
         for error in [VerifyError::NotFound, VerifyError::FactorUnverified] {
             assert_eq!(Refusal::from(error), Refusal::UnknownUser);
         }

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_not_about_the_person_gets_no_answer() {
+    fn only_errors_that_are_not_about_the_person_get_no_response() {
         for error in [
             VerifyError::TooManyInARow(Duration::ZERO),
             VerifyError::TooManyPending,

@@ -23,7 +23,7 @@ pub(super) fn place(opened: &OpenedIntegration) -> (AccountSid, ServiceSid) {
     (opened.integration.account, opened.integration.service)
 }
 
-/// What an approval must show. A stranger's must always show that its person looks at the page.
+/// The presence that an approval must show. After a stranger's attempt the person must always show that they look at the page.
 ///
 /// # Errors
 /// The service cannot be read.
@@ -90,7 +90,7 @@ pub(super) async fn push(
         .map(|_| ())
 }
 
-/// What the person sees.
+/// The challenge as the person sees it.
 pub(super) fn question(
     verify: &Verify,
     opened: &OpenedIntegration,

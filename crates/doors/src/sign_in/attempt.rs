@@ -23,7 +23,7 @@ pub(super) enum Proof {
 /// An attempt, which its browser carries, sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Attempt {
-    /// What the browser wants to be signed in for.
+    /// The request that the attempt serves.
     pub(super) request: SignInRequest,
     /// The user name, as it was typed.
     pub(super) user: String,

@@ -19,7 +19,7 @@ pub(super) fn address(verify: &Verify, opened: &OpenedIntegration, attempt: &Att
     }
 }
 
-/// What the person is told about where that is.
+/// The name of that place, for the person.
 pub(super) fn place(attempt: &Attempt) -> &str {
     match &attempt.request.back {
         Back::ForwardAuth { site, .. } => site.split_once("://").map_or(site, |(_, host)| host),

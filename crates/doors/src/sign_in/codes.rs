@@ -17,7 +17,7 @@ use crate::person::Person;
 /// The least time until a wrong code is called wrong, so that the time does not tell which users exist.
 const WRONG_AFTER: Duration = Duration::from_millis(700);
 
-/// What a code came to.
+/// The result of checking a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Judged {
     /// It is the code that the device showed.
@@ -48,7 +48,7 @@ impl SignInDoor {
         };
         let judged = match judged {
             Err(error @ (VerifyError::Store(_) | VerifyError::Conflict)) => return Err(error),
-            // What else is wrong would tell that the user exists.
+            // Any other error would reveal that the user exists.
             Err(_) => Judged::Wrong,
             Ok(judged) => judged,
         };

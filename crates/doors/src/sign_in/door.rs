@@ -1,4 +1,4 @@
-//! What all requests of the page share.
+//! The state that all requests of the page share.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const WATCHED: u64 = 10_000;
 /// Pages of one attempt that wait at a time.
 const PAGES_OF_ATTEMPT: usize = 2;
 
-/// What the page needs.
+/// The parts that the page uses.
 pub struct Dependencies {
     /// The use cases.
     pub verify: Arc<Verify>,

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_has_a_hundred_tries_whoever_they_are_for() {
+    fn a_network_has_a_hundred_tries_for_all_users_together() {
         let (limits, now) = (Limits::new(), Monotonic::default());
         let from = Some(IpAddr::from([192, 0, 2, 1]));
         for n in 0..100 {

@@ -1,4 +1,4 @@
-//! What the page shows.
+//! The contents and texts of the page.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::words::{Language, Words, fill};
 /// Why there is no page of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Problem {
-    /// What the browser carries is not, or no longer, of a sign-in. Or the integration is gone.
+    /// The sealed text of the browser belongs to no sign-in, or to one that is over; or the integration is gone.
     Gone,
     /// The integration does not allow this network.
     NotFromHere,
@@ -55,7 +55,7 @@ pub(super) fn available<T>(result: VerifyResult<T>) -> Result<T, Problem> {
     })
 }
 
-/// What a page is about.
+/// The content of a page.
 pub(super) enum Content {
     /// Asks who somebody is.
     Who { request: String, form_token: String, user: String, is_missing: bool },

@@ -1,4 +1,4 @@
-//! What a browser wants to be signed in for: checked by the door that it came by, and sealed, so that the page can trust it.
+//! The request of a browser to be signed in: checked by the door that it came by, and sealed, so that the page can trust it.
 
 use countersign_domain::integration::IntegrationKey;
 use countersign_verify::Verify;
@@ -19,7 +19,7 @@ pub(crate) enum Back {
         site: String,
         /// The path and the query that were wanted.
         path: String,
-        /// What the browser that began keeps in a cookie of the site.
+        /// The value of the site's cookie in the browser that began.
         begun: String,
     },
 }

@@ -8,7 +8,7 @@ const PURPOSE: &str = "sign-in ticket";
 /// How long a ticket counts, in seconds.
 const LIFE: i64 = 60;
 
-/// Who signed in, and for which site.
+/// A person who signed in, and the site that they signed in for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ticket {
     /// The key of the integration.
@@ -17,7 +17,7 @@ pub(crate) struct Ticket {
     pub(crate) site: String,
     /// The path and the query that were wanted.
     pub(crate) path: String,
-    /// What the browser that began keeps in a cookie of the site.
+    /// The value of the site's cookie in the browser that began.
     pub(crate) begun: String,
     /// The name of the person, in its canonical form.
     pub(crate) user: String,

@@ -20,7 +20,7 @@ pub enum AuditCommand {
     /// Write the files of the log into a folder, as a server serves them; works beside a running server
     #[command(after_help = "Example:\n  countersign audit export log-copy")]
     Export {
-        /// The folder; created if it is missing. What an earlier export wrote is kept, and checked to be the beginning
+        /// The folder; created if it is missing. Files of an earlier export are kept, and checked to be the beginning of the log
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },

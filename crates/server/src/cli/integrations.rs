@@ -33,7 +33,7 @@ pub enum Integrations {
     },
     /// Show an integration, and on request who a user name is
     Show {
-        /// Which.
+        /// The integration.
         #[command(flatten)]
         which: Which,
         /// Print the identity of this user name instead
@@ -63,7 +63,7 @@ pub enum Integrations {
     },
     /// Change what is named
     Update {
-        /// Which.
+        /// The integration.
         #[command(flatten)]
         which: Which,
         /// The name that prompts show
@@ -78,7 +78,7 @@ pub enum Integrations {
     },
     /// Give an integration another secret, which is shown only once; the old one stops working
     Rotate {
-        /// Which.
+        /// The integration.
         #[command(flatten)]
         which: Which,
         /// How it is printed.
@@ -87,7 +87,7 @@ pub enum Integrations {
     },
     /// Delete an integration; its client is refused from then on
     Delete {
-        /// Which.
+        /// The integration.
         #[command(flatten)]
         which: Which,
     },

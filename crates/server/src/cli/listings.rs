@@ -79,7 +79,7 @@ pub struct Scope {
                   challenges --identity ff483d1ff591\n  countersign challenges --service VA0123… --status pending --json"
 )]
 pub struct ListChallenges {
-    /// Which challenges.
+    /// The challenges to show.
     #[command(flatten)]
     pub scope: Scope,
     /// Only those with this status: pending, approved, denied, expired
@@ -103,7 +103,7 @@ pub struct ListChallenges {
                   countersign events --follow --identity ff483d1ff591"
 )]
 pub struct Events {
-    /// Which challenges.
+    /// The challenges to show.
     #[command(flatten)]
     pub scope: Scope,
     /// Go on printing events as they happen, until interrupted

@@ -70,7 +70,7 @@ fn members(entry: &StoredEntry) -> Value {
     })
 }
 
-/// What an entry commits to, with the salt.
+/// The opening of an entry, with its salt.
 fn opening((salt, opening): &(Vec<u8>, String)) -> Value {
     json!({ "salt": HEXLOWER.encode(salt), "opening": opening })
 }

@@ -9,7 +9,7 @@ use super::ready::{client, reached};
 use crate::cli::Listing;
 use crate::config::Config;
 
-/// What `/status` says.
+/// The response of `/status`.
 #[derive(Debug, Deserialize)]
 struct Status {
     date_checked: String,

@@ -134,7 +134,11 @@ async fn sign_ins_without_bodies_delay_no_other_request() {
         slowest.len()
     );
     assert!(most < PATIENCE, "{most:?}");
-    assert_eq!(answered.otherwise.load(Ordering::Relaxed), 0, "none was served or failed");
+    assert_eq!(
+        answered.otherwise.load(Ordering::Relaxed),
+        0,
+        "no sign-in was served, and none failed"
+    );
     strangers.shutdown().await;
     assert_eq!(running.stop().await.code, Some(0));
 }

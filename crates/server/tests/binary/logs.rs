@@ -14,7 +14,7 @@ async fn no_log_holds_a_secret_a_token_or_a_question() {
 
 /// Its client prints statements with their parameters.
 #[tokio::test]
-async fn nor_does_one_of_a_server_on_postgresql() {
+async fn no_log_of_a_server_on_postgresql_holds_a_secret() {
     let database = TestDatabase::new();
     let mut url = url::Url::parse(&database.url()).expect("a URL");
     // The test server trusts local users and asks for no password.

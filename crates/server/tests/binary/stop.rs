@@ -81,7 +81,7 @@ async fn a_client_that_never_finishes_does_not_keep_it_up() {
 }
 
 #[tokio::test]
-async fn an_interrupt_does_the_same() {
+async fn an_interrupt_stops_the_server_gracefully() {
     let stage = Stage::with_account();
     let running = stage.serve(&[]).await;
     signal(running.id(), "INT");

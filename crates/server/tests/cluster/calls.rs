@@ -33,7 +33,7 @@ const FULL: Load = Load { devices: 100, per_second: 300, seconds: 20 };
 const UNDER_WAY: usize = 256;
 /// After the last response, all pushes have ended within this time, on a busy machine.
 const PUSHES_WITHIN: Duration = Duration::from_secs(20);
-/// Likewise, all calls are made.
+/// All calls are made within this time after the last response, on a busy machine.
 const CALLS_WITHIN: Duration = Duration::from_secs(60);
 /// One of so many challenges is answered.
 const ANSWERED: usize = 10;
@@ -104,7 +104,7 @@ fn required(database: &TestDatabase) -> HashSet<(String, String)> {
     pairs.map(|(kind, sid)| (kind.to_owned(), sid.to_owned())).collect()
 }
 
-/// The calls that were made, likewise.
+/// The calls that reached the webhook.
 fn made(webhook: &Webhook) -> HashSet<(String, String)> {
     let calls = webhook.events().all();
     let pair = |call: &countersign_standins::webhook::Event| {

@@ -68,7 +68,7 @@ struct End {
     standing: String,
     /// By the server's clock, in whole seconds.
     ended_at: i64,
-    /// When its TTL was over, likewise.
+    /// The end of its TTL, by the server's clock, in whole seconds.
     deadline: i64,
 }
 

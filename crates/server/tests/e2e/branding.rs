@@ -74,7 +74,7 @@ async fn a_device_shows_the_label_of_its_account_and_an_enrolment_token_that_of_
     let phone = Phone::enrol(&app.phone_server(), &enrolment).await.expect("it enrols");
     assert_eq!(seen(&app.device(&phone)).await, "Ann Smith & Co.");
     assert_eq!(seen(&api.with("token", &plain)).await, "Ann Smith & Co.", "it is one account");
-    assert_eq!(seen(&api).await, Value::Null, "an application is nobody's device");
+    assert_eq!(seen(&api).await, Value::Null, "an application has no device");
     // The entity's documented body stays as it is.
     let documented = api.get(&entity).await.expect(200);
     assert!(documented.get("label").is_none(), "{documented}");

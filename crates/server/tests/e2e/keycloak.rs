@@ -72,7 +72,7 @@ impl Keycloak {
         self.post(&self.channel, token, &body).await.0
     }
 
-    /// What it was told by this number of calls, all with this token.
+    /// The statuses of this number of calls, all of which carry this token.
     async fn told(&self, calls: u64, token: &str) -> Vec<String> {
         let events = self.ear.events().wait_for(calls).await;
         let told = events.iter().map(|event| {

@@ -92,7 +92,7 @@ async fn a_credential_that_could_not_push_is_refused_by_the_name_of_its_part() {
         assert!(!reply.body.to_string().contains("hush"), "{}", reply.body);
     }
     let listed = api.get("/v1/Credentials").await.expect(200);
-    assert_eq!(listed["credentials"], json!([]), "nothing of it is kept");
+    assert_eq!(listed["credentials"], json!([]), "no part of a rejected credential is stored");
 
     api.post("/v1/Credentials", &with("PrivateKey", &one_line)).await.expect(201);
     let form = [("Type", "apn"), ("PrivateKey", &*its_key), ("Certificate", &*certificate)];

@@ -170,7 +170,7 @@ async fn strangers_that_say_nothing_have_five_seconds_and_twenty_places() {
 }
 
 #[tokio::test]
-async fn a_frame_that_is_none_ends_the_stream_and_delivers_nothing() {
+async fn an_invalid_frame_ends_the_stream_and_delivers_nothing() {
     let app = TestApp::start().await;
     let phone = app.enrol_phone("alice-0001").await;
     let challenge = app.challenge(&phone, "Log in?").await;

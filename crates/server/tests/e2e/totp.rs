@@ -118,7 +118,11 @@ async fn wrong_codes_exhaust_the_verification() {
     }
     assert_eq!(show(&code(&app, 6)).await.expect(200)["status"], "verified");
     for _ in 0..5 {
-        assert_eq!(show(&wrong(&app)).await.refusal(), (403, 60311), "counted from none again");
+        assert_eq!(
+            show(&wrong(&app)).await.refusal(),
+            (403, 60311),
+            "the count starts again at zero"
+        );
     }
     app.clock.advance(Duration::from_secs(30));
     assert_eq!(show(&code(&app, 6)).await.refusal(), (429, 60310), "a right one comes too late");

@@ -104,7 +104,7 @@ async fn a_call_is_signed_for_the_url_that_is_shown_and_called() {
 }
 
 #[tokio::test]
-async fn factors_with_codes_are_told_of_likewise() {
+async fn webhooks_hear_of_factors_with_codes() {
     let app = TestApp::start_with(ALLOWED).await;
     let ear = listener().await;
     subscribe(&app, &ear, "/hook", &["*"]).await;

@@ -55,7 +55,7 @@ impl Display for Findings {
     }
 }
 
-/// Lets the power go at points that lie evenly among the acknowledgements. What the disk keeps of the rest takes turns.
+/// Lets the power go at points that lie evenly among the acknowledgements. The disk keeps, in turn, different parts of the unsynced writes.
 pub async fn play(plan: &Plan, recorded: &Recorded, disk: Disk) -> Findings {
     let began = Instant::now();
     let acknowledged = acknowledged(&recorded.log, plan.from);

@@ -179,7 +179,7 @@ pub async fn the_first_answer_to_a_group_ends_its_other_challenges(fixture: &Fix
     }
 }
 
-/// In whatever order, on however many devices and groups at once.
+/// Holds in any order, on any number of devices and groups at once.
 pub async fn of_any_interleaving_of_answers_to_a_group_one_wins(fixture: &Fixture) {
     let devices = devices(fixture, 5).await;
     for round in 0..6 {
@@ -298,7 +298,7 @@ pub async fn a_group_counts_once_for_its_entity(fixture: &Fixture) {
     assert_eq!(fixture.store.open_challenge(&alone[0]).await, Ok(Opened::Done));
 }
 
-/// Whichever challenge of the group is approved.
+/// The approval may be of the first, a middle or the last challenge.
 pub async fn an_approval_of_any_challenge_of_a_group_ends_the_pause(fixture: &Fixture) {
     let devices = devices(fixture, 3).await;
     let prompts = PromptLimits {

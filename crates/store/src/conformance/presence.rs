@@ -151,7 +151,7 @@ pub async fn no_number_is_needed_to_deny(fixture: &Fixture) {
     }
 }
 
-/// Whichever of them share a transaction.
+/// Holds for guesses that share a transaction and for those that do not.
 pub async fn guesses_at_once_get_no_more_tries(fixture: &Fixture) {
     let factor = fixture.factor().await;
     for (proof, tries) in [(number(), 2), (pick(), 1)] {

@@ -8,7 +8,7 @@ use countersign_domain::time::Instant;
 
 use crate::error::StoreResult;
 
-/// What a log begins with.
+/// The first values of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogBeginning {
     /// The name of the log.
@@ -20,7 +20,7 @@ pub struct LogBeginning {
 /// The state of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogState {
-    /// What it began with.
+    /// Its first values.
     pub beginning: LogBeginning,
     /// Entries in the tree.
     pub size: u64,
@@ -32,7 +32,7 @@ pub struct LogState {
     pub checkpoint: Option<String>,
 }
 
-/// What a fact is named by, until it is an entry.
+/// The key of a fact, until it is an entry.
 pub type FactKey = (i64, [u8; 16]);
 
 /// A tile of hashes: its level and number, and the hashes that it has.

@@ -74,7 +74,7 @@ fn success_has_no_words() {
 }
 
 #[test]
-fn a_body_that_is_no_json_and_a_wish_are_taken_as_they_come() {
+fn a_response_without_json_counts_by_its_status_and_410_only_with_a_reason() {
     let not_before = Some(Instant::from_seconds(1_700_000_000));
     let body = b"<html>".to_vec();
     let (attempt, _) =

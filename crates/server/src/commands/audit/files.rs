@@ -1,4 +1,4 @@
-//! What all commands about the transparency log share.
+//! Files that several commands about the transparency log read.
 
 use std::path::Path;
 

@@ -34,7 +34,7 @@ async fn unknown_users_and_people_without_devices_are_denied_alike() {
     let entity = format!("/v2/Services/{service}/Entities");
     other.post(&entity, &[("Identity", "alice-0002")]).await.expect(201);
     let said = duo.post("/auth/v2/auth", &[("user_id", "alice-0002"), ("factor", "push")]).await;
-    assert_eq!(said.login(), result("deny", "deny"), "as nobody");
+    assert_eq!(said.login(), result("deny", "deny"), "like an unknown user");
 }
 
 #[tokio::test]

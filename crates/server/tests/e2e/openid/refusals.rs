@@ -1,4 +1,4 @@
-//! What bad input gets: the refusal of the protocol, and never a prompt.
+//! Bad input gets the protocol's error, and causes no prompt.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ const ANN_BY_HINT: [(&str, &str); 2] = [("scope", "openid"), ("login_hint", "ann
 const CIBA: (&str, &str) = ("grant_type", "urn:openid:params:grant-type:ciba");
 
 #[tokio::test]
-async fn whoever_is_no_client_of_the_service_gets_one_refusal() {
+async fn a_client_with_wrong_credentials_or_of_another_service_gets_one_error() {
     let app = TestApp::start_with(&["limits.failed_credentials_per_address_per_minute=0"]).await;
     let client = Client::register(&app, &[POLL]).await;
     let phone = app.enrol_phone(ANN).await;
@@ -45,7 +45,7 @@ async fn whoever_is_no_client_of_the_service_gets_one_refusal() {
 }
 
 #[tokio::test]
-async fn who_cannot_be_asked_is_one_refusal() {
+async fn unknown_and_paused_people_get_one_error() {
     let app = TestApp::start().await;
     let client = Client::register(&app, &[POLL, ("Aliases", "bob=bobby-0002")]).await;
     app.api().post(&app.entity("bobby-0002"), &[]).await;

@@ -126,7 +126,7 @@ async fn in_the_challenge_mode_the_client_asks_again_by_a_state() {
     forged[3] ^= 1;
     let request = gateway.request_with("ann", "", &[(kind::STATE, &forged)]);
     let refused = gateway.ask(&request).await;
-    assert_eq!((refused.code, refused.message.as_str()), DENIED, "a state of nobody");
+    assert_eq!((refused.code, refused.message.as_str()), DENIED, "the state belongs to no login");
     let request = gateway.request_with("bob", "", &[(kind::STATE, &state)]);
     assert_eq!(gateway.ask(&request).await.code, REJECT, "a state of somebody else");
     app.clock.advance(Duration::from_secs(121));

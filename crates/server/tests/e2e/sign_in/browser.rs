@@ -11,7 +11,7 @@ use crate::support::TestApp;
 
 pub const SITE: &str = "https://wiki.example.com";
 
-/// What a browser was answered.
+/// A response to a browser.
 pub struct Seen {
     pub status: u16,
     pub headers: HeaderMap,

@@ -35,7 +35,7 @@ impl Wiki {
         Self { key: text("key"), path, browser: Browser::of(app) }
     }
 
-    /// What nginx is answered about a request of this browser for an address.
+    /// The response to nginx, which asks whether this browser may reach an address.
     pub async fn nginx(&self, browser: &Browser, address: &str) -> Seen {
         let path = format!("/forward-auth/{}/nginx", self.key);
         browser.ask(reqwest::Method::GET, &path, &[("x-original-url", address)], None).await

@@ -29,7 +29,7 @@ use crate::version::VERSION;
 
 /// Self-hosted push verification: an application asks, and a person's device answers with a signature.
 #[derive(Debug, Parser)]
-#[command(name = "countersign", version = VERSION, about, max_term_width = 100)]
+#[command(name = "countersign", version = VERSION, max_term_width = 100)]
 #[command(
     after_help = "Start here:\n  countersign demo     everything in a minute, nothing to set up\n  countersign serve    the server; creates its data folder and a first account\n\nEvery setting can be given in a TOML file, in the environment (COUNTERSIGN_LIMITS__X for limits.x) or after --set."
 )]

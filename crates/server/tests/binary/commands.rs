@@ -268,6 +268,11 @@ fn every_command_explains_itself() {
         let done = stage.run(&[&command[..], &["--help"]].concat());
         assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{command:?}");
         assert!(done.stdout.contains("Usage: countersign"), "{command:?}: {done:?}");
+        let is_first = command.is_empty();
+        assert!(
+            !is_first || done.stdout.starts_with("Self-hosted push verification: an"),
+            "{done:?}"
+        );
         let wide = done.stdout.lines().find(|line| line.chars().count() > 100);
         assert_eq!(wide, None, "{command:?}");
         seen += 1;

@@ -2,6 +2,7 @@
 
 use countersign_domain::backchannel::BackchannelId;
 use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::signing_key::SigningKey;
 use countersign_store::conformance::Fixture;
 
 /// Calls the client that asked, which fetches the approval, and keeps a key.
@@ -12,6 +13,8 @@ pub(crate) async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
     store.settle_backchannel_call(&leases[0], None).await.unwrap();
     store.backchannel_request(id).await.unwrap();
     store.redeem_backchannel(id, now).await.unwrap();
-    store.add_signing_key(&fixture.make.signing_key(JwsAlgorithm::Es256)).await.unwrap();
-    store.signing_keys().await.unwrap();
+    let last = store.signing_keys().await.unwrap().iter().map(|key| key.version).max();
+    let version = last.unwrap_or(0) + 1;
+    let new = SigningKey { version, ..fixture.make.signing_key(JwsAlgorithm::Es256) };
+    assert!(store.add_signing_key(&new).await.unwrap().contains(&new));
 }

@@ -2,16 +2,21 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
+mod calls;
 mod clients;
 mod console;
 mod everything;
 mod log;
+mod outcomes;
+mod prompts;
+mod search;
+mod statements;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_domain::challenge::Verdict;
+use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::Factor;
 use countersign_domain::limits::Limits;
@@ -46,6 +51,23 @@ pub(crate) async fn explaining(folder: &Path) -> (PostgresServer, Fixture) {
     let server = PostgresServer::start(folder, &settings);
     let fixture = fixture(server.url("postgres")).await;
     (server, fixture)
+}
+
+/// The opening of a challenge under every limit, none of which is reached.
+pub(crate) fn limited(challenge: Challenge) -> Opening {
+    Opening {
+        challenge,
+        notification: None,
+        code: None,
+        most_per_factor_hour: 100,
+        most_per_factor_day: 100,
+        most_per_entity_hour: 100,
+        prompts: ServiceProtection::default().prompts(&Limits {
+            push_challenges_in_a_row: 100,
+            pending_push_challenges_per_factor: 100,
+            ..Limits::default()
+        }),
+    }
 }
 
 /// Runs the most frequent commands on challenges of a factor.
@@ -91,19 +113,7 @@ async fn frequent_statements_read_only_the_partition_of_their_day() {
     let since = std::fs::metadata(&log).unwrap().len();
     for _ in 0..12 {
         let challenge = fixture.make.challenge(&factor);
-        let opening = Opening {
-            challenge,
-            notification: None,
-            code: None,
-            most_per_factor_hour: 100,
-            most_per_factor_day: 100,
-            most_per_entity_hour: 100,
-            prompts: ServiceProtection::default().prompts(&Limits {
-                push_challenges_in_a_row: 100,
-                pending_push_challenges_per_factor: 100,
-                ..Limits::default()
-            }),
-        };
+        let opening = limited(challenge);
         assert_eq!(fixture.store.open_challenge(&opening).await, Ok(Opened::Done));
     }
     let before =

@@ -13,9 +13,9 @@ const LONGEST: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BindingMessage(String);
 
-/// Why a person cannot be asked as is wanted.
+/// An error of the binding message, or of the presence that an approval must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unfit {
+pub(crate) enum BindingError {
     /// The message: why.
     Message(&'static str),
     /// The approval must show what this way of asking cannot.
@@ -52,7 +52,7 @@ pub(crate) fn presence(
     message: Option<&BindingMessage>,
     must_enter: bool,
     wanted: &[PresenceMode],
-) -> Result<PresenceWish, Unfit> {
+) -> Result<PresenceWish, BindingError> {
     use PresenceMode::{Code, None, Number, Pick};
     let number = message.and_then(BindingMessage::number);
     let is_entered = |mode: &PresenceMode| matches!(mode, Number | Pick);
@@ -69,7 +69,7 @@ pub(crate) fn presence(
     if modes.is_empty() {
         let can_enter = must_enter || wanted.iter().any(is_entered);
         let why = "it must be a number from 10 to 99, which the person enters on the device";
-        return Err(if can_enter { Unfit::Message(why) } else { Unfit::Presence });
+        return Err(if can_enter { BindingError::Message(why) } else { BindingError::Presence });
     }
     let answer = number.filter(|_| modes.iter().any(is_entered));
     let words: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();
@@ -125,8 +125,8 @@ mod tests {
             [(&word, false, &[Number][..]), (&Option::None, true, &[None])]
         {
             let refused = presence(message.as_ref(), must_enter, wanted);
-            assert!(matches!(refused, Err(Unfit::Message(_))));
+            assert!(matches!(refused, Err(BindingError::Message(_))));
         }
-        assert_eq!(presence(number.as_ref(), false, &[Code]), Err(Unfit::Presence));
+        assert_eq!(presence(number.as_ref(), false, &[Code]), Err(BindingError::Presence));
     }
 }

@@ -5,8 +5,8 @@
 //! signed with the secret of the integration: a new secret ends all sessions. The word of a web server about a request counts
 //! for itself alone: it decides only the response to that web server, and which of the integration's sites a cookie must be of.
 
-mod asked;
 mod door;
+mod protected_request;
 mod serve;
 mod session;
 
@@ -15,5 +15,5 @@ pub use serve::router;
 
 /// Whether the headers of a proxy name a page; `Some(false)` if a way back to it would not lead there: a fuzz target (`fuzz/`).
 pub(crate) fn fuzz(url: &str, uri: &str) -> Option<bool> {
-    asked::fuzz(url, uri)
+    protected_request::fuzz(url, uri)
 }

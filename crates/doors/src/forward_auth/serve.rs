@@ -13,8 +13,8 @@ use http::header::{CACHE_CONTROL, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::asked::Asked;
 use super::door::ForwardAuthDoor;
+use super::protected_request::ProtectedRequest;
 use super::session;
 use crate::cookies::{cookie, host_cookie, set_cookie};
 use crate::query::in_query;
@@ -103,15 +103,16 @@ async fn check_forwarded(
     Path(key): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let asked = Asked::of_forwarded(&headers);
-    let redirect =
-        |asked: &Asked| if asked.wants_page { StatusCode::FOUND } else { StatusCode::UNAUTHORIZED };
+    let asked = ProtectedRequest::of_forwarded(&headers);
+    let redirect = |asked: &ProtectedRequest| {
+        if asked.wants_page { StatusCode::FOUND } else { StatusCode::UNAUTHORIZED }
+    };
     check(&door, &key, &headers, asked, redirect).await
 }
 
 /// `GET /forward-auth/{key}/nginx`, for `auth_request`: nginx knows 401 only, and makes a redirection of its `Location`.
 async fn check_nginx(State(door): Door, Path(key): Path<String>, headers: HeaderMap) -> Response {
-    let asked = Asked::of_nginx(&headers);
+    let asked = ProtectedRequest::of_nginx(&headers);
     check(&door, &key, &headers, asked, |_| StatusCode::UNAUTHORIZED).await
 }
 
@@ -119,8 +120,8 @@ async fn check(
     door: &ForwardAuthDoor,
     key: &str,
     headers: &HeaderMap,
-    asked: Option<Asked>,
-    refusal: impl FnOnce(&Asked) -> StatusCode,
+    asked: Option<ProtectedRequest>,
+    refusal: impl FnOnce(&ProtectedRequest) -> StatusCode,
 ) -> Response {
     let opened = match opened(door, key).await {
         Ok(opened) => opened,

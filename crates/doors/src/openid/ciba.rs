@@ -25,7 +25,7 @@ use crate::person::{Person, wanted_presence};
 
 /// The response to a question that was asked.
 #[derive(Debug, Serialize)]
-pub(super) struct Asked {
+pub(super) struct CibaResponse {
     auth_req_id: String,
     expires_in: u32,
     interval: u64,
@@ -35,7 +35,10 @@ pub(super) struct Asked {
 ///
 /// # Errors
 /// The client may not ask, the request is invalid, nobody can be asked, or the person may not be asked now.
-pub(super) async fn ask(door: &OpenIdDoor, request: &ClientRequest) -> Result<Asked, Refusal> {
+pub(super) async fn ask(
+    door: &OpenIdDoor,
+    request: &ClientRequest,
+) -> Result<CibaResponse, Refusal> {
     let client = request.client();
     let settings = &client.settings;
     let openid = &settings.openid;
@@ -70,7 +73,7 @@ pub(super) async fn ask(door: &OpenIdDoor, request: &ClientRequest) -> Result<As
     };
     let handle = door.verify.ask_by_backchannel(client, question).await?;
     let auth_req_id = handle.expose().to_owned();
-    Ok(Asked { auth_req_id, expires_in: seconds, interval: INTERVAL_SECONDS })
+    Ok(CibaResponse { auth_req_id, expires_in: seconds, interval: INTERVAL_SECONDS })
 }
 
 fn client_call(token: &Secret, endpoint: &ClientUrl) -> ClientCall {

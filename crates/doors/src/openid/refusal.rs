@@ -10,7 +10,7 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
 
-use crate::binding::Unfit;
+use crate::binding::BindingError;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,11 +147,11 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<Unfit> for Refusal {
-    fn from(unfit: Unfit) -> Self {
-        match unfit {
-            Unfit::Message(why) => Self::InvalidBindingMessage(why),
-            Unfit::Presence => Self::NotAsked,
+impl From<BindingError> for Refusal {
+    fn from(error: BindingError) -> Self {
+        match error {
+            BindingError::Message(why) => Self::InvalidBindingMessage(why),
+            BindingError::Presence => Self::NotAsked,
         }
     }
 }

@@ -8,7 +8,7 @@ const LONGEST_PATH: usize = 2_048;
 
 /// A request of a browser to a protected site.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct ProtectedRequest {
     /// The site: scheme, host and port, in normal form.
     pub(super) site: String,
     /// The path and the query to which the browser comes back.
@@ -17,7 +17,7 @@ pub(super) struct Asked {
     pub(super) wants_page: bool,
 }
 
-impl Asked {
+impl ProtectedRequest {
     /// The request that nginx names in `X-Original-URL`; `None` if it names none.
     pub(super) fn of_nginx(headers: &HeaderMap) -> Option<Self> {
         let method = text(headers, "x-original-method").unwrap_or("GET");
@@ -70,12 +70,13 @@ pub(super) fn fuzz(url: &str, uri: &str) -> Option<bool> {
     headers.insert("x-forwarded-proto", http::HeaderValue::from_static("https"));
     headers.insert("x-forwarded-host", http::HeaderValue::from_static("wiki.example.com"));
     headers.insert("x-forwarded-uri", value(uri)?);
-    let leads_there = |asked: &Asked| {
+    let leads_there = |asked: &ProtectedRequest| {
         let back = Url::parse(&format!("{}{}", asked.site, asked.path));
         back.is_ok_and(|back| back[..Position::BeforePath] == asked.site)
             && asked.path.starts_with('/')
     };
-    let (one, two) = (Asked::of_nginx(&headers), Asked::of_forwarded(&headers));
+    let (one, two) =
+        (ProtectedRequest::of_nginx(&headers), ProtectedRequest::of_forwarded(&headers));
     let is_own = two.as_ref().is_none_or(|asked| asked.site == "https://wiki.example.com");
     if one.is_none() && two.is_none() {
         return None;
@@ -96,13 +97,13 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
-    fn asked(site: &str, path: &str, wants_page: bool) -> Option<Asked> {
-        Some(Asked { site: site.into(), path: path.into(), wants_page })
+    fn asked(site: &str, path: &str, wants_page: bool) -> Option<ProtectedRequest> {
+        Some(ProtectedRequest { site: site.into(), path: path.into(), wants_page })
     }
 
     #[test]
     fn nginx_names_the_whole_address() {
-        let of = |url| Asked::of_nginx(&headers(&[("x-original-url", url)]));
+        let of = |url| ProtectedRequest::of_nginx(&headers(&[("x-original-url", url)]));
         let site = "https://wiki.example.com";
         assert_eq!(of("https://wiki.example.com/a?b=c"), asked(site, "/a?b=c", true));
         assert_eq!(of("https://WIKI.example.com:443/a#b"), asked(site, "/a", true));
@@ -118,7 +119,7 @@ mod tests {
         let twice = headers(&[("x-original-url", site), ("x-original-url", site)]);
         let mut more = twice.clone();
         more.append("x-original-url", HeaderValue::from_static("https://other.example"));
-        assert_eq!(Asked::of_nginx(&more), None, "which of them is meant is not known");
+        assert_eq!(ProtectedRequest::of_nginx(&more), None, "which of them is meant is not known");
     }
 
     #[test]
@@ -129,15 +130,16 @@ mod tests {
             ("x-forwarded-uri", "/a?b"),
         ];
         let site = "http://wiki.example.com:8080";
-        assert_eq!(Asked::of_forwarded(&headers(&parts)), asked(site, "/a?b", true));
-        let with =
-            |name, value| Asked::of_forwarded(&headers(&[&parts[..], &[(name, value)]].concat()));
+        assert_eq!(ProtectedRequest::of_forwarded(&headers(&parts)), asked(site, "/a?b", true));
+        let with = |name, value| {
+            ProtectedRequest::of_forwarded(&headers(&[&parts[..], &[(name, value)]].concat()))
+        };
         assert_eq!(with("x-forwarded-method", "POST"), asked(site, "/", false));
         assert_eq!(with("sec-fetch-mode", "cors"), asked(site, "/a?b", false));
         assert_eq!(with("sec-fetch-mode", "navigate"), asked(site, "/a?b", true));
-        assert_eq!(Asked::of_forwarded(&headers(&parts[..2])), None);
+        assert_eq!(ProtectedRequest::of_forwarded(&headers(&parts[..2])), None);
         let odd = [parts[0], parts[1], ("x-forwarded-uri", "@evil.example/")];
-        assert_eq!(Asked::of_forwarded(&headers(&odd)), None);
+        assert_eq!(ProtectedRequest::of_forwarded(&headers(&odd)), None);
     }
 
     #[test]

@@ -1,27 +1,13 @@
 use std::time::Duration;
 
-use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::outcome::Outcome;
 use countersign_domain::prospect::Push;
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use reqwest::Version;
 
-use crate::fixtures::{self, CannedResponse, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World, apns_world as world, ok, result};
 use crate::source::OpenedCredential;
-
-fn ok() -> CannedResponse {
-    CannedResponse::new(200, "")
-}
-
-async fn world(responses: impl IntoIterator<Item = CannedResponse>) -> (Server, World) {
-    let server = Server::start(responses).await;
-    let world = World::new(server.outgoing(), fixtures::p8_credential());
-    (server, world)
-}
-
-fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
-    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
-}
 
 const GONE: Outcome = Outcome::Gone { since: None };
 

@@ -3,23 +3,9 @@ use std::time::Duration;
 use countersign_domain::secret::Secret;
 
 use super::*;
-use crate::fixtures::{self, CannedResponse, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, apns_world as world, ok, result};
 
 const LATER: Outcome = Outcome::Later { not_before: None };
-
-fn ok() -> CannedResponse {
-    CannedResponse::new(200, "")
-}
-
-async fn world(responses: impl IntoIterator<Item = CannedResponse>) -> (Server, World) {
-    let server = Server::start(responses).await;
-    let world = World::new(server.outgoing(), fixtures::p8_credential());
-    (server, world)
-}
-
-fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
-    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
-}
 
 #[tokio::test]
 async fn a_rejected_credential_is_not_used_until_it_is_corrected() {

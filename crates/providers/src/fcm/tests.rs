@@ -2,11 +2,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_domain::ending::ErrorCode;
-use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::outcome::Outcome;
 use countersign_domain::prospect::Push;
 use serde_json::json;
 
-use crate::fixtures::{self, CannedResponse, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World, result};
 use crate::outgoing::Outgoing;
 
 const LATER: Outcome = Outcome::Later { not_before: None };
@@ -36,10 +36,6 @@ async fn world(
     let uri = google.url.join("token").unwrap();
     let world = World::new(outgoing, fixtures::fcm_credential(uri.as_str()));
     (google, fcm, world)
-}
-
-fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
-    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{UnparsedPublicKey, agree};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use countersign_domain::address::Platform;
-use countersign_domain::outcome::{Attempt, Outcome};
+use countersign_domain::outcome::Outcome;
 use countersign_domain::prospect::Push;
 use serde_json::Value;
 
 use super::*;
-use crate::fixtures::{self, CannedResponse, NOON, Server, World};
+use crate::fixtures::{self, CannedResponse, NOON, Server, World, result};
 
 const GONE: Outcome = Outcome::Gone { since: None };
 const OURS: Outcome = Outcome::Refused { breaks_credential: false };
@@ -67,10 +67,6 @@ async fn world(
     let browser = Browser::new();
     let push = browser.push(server.url.join("send/s3cr3t").unwrap().as_str());
     (server, world, push, browser)
-}
-
-fn result(attempt: &Attempt) -> (Outcome, Option<u16>, Option<u32>) {
-    (attempt.outcome, attempt.provider_status, attempt.code.map(|code| code.0))
 }
 
 #[tokio::test]

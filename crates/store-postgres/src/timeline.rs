@@ -138,11 +138,7 @@ impl Timelines for PostgresStore {
         let db = self.session().await?;
         let ended_at = end(&db, account, &stretch).await?;
         let is_down = stretch.order == Order::Descending;
-        let (from, to) = match ended_at {
-            Some(end) if is_down => (end, stretch.to),
-            Some(end) => (stretch.from, end.next()),
-            None => (stretch.from, stretch.to),
-        };
+        let (from, to) = stretch.read_until(ended_at);
         let (from, to, account) = (id(from.as_bytes()), id(to.as_bytes()), id(account.as_bytes()));
         let status = filter.status.map(ChallengeStatus::as_str);
         let service = filter.service.map(|service| id(service.as_bytes()));

@@ -114,11 +114,7 @@ fn search(
 ) -> Result<Searched, DatabaseError> {
     let ended_at = end(db, account, &stretch)?;
     let is_down = stretch.order == Order::Descending;
-    let (from, to) = match ended_at {
-        Some(end) if is_down => (end, stretch.to),
-        Some(end) => (stretch.from, end.next()),
-        None => (stretch.from, stretch.to),
-    };
+    let (from, to) = stretch.read_until(ended_at);
     let status = filter.status.map(ChallengeStatus::as_str);
     let service = filter.service.as_ref().map(ServiceSid::as_bytes);
     let message = filter.message.as_ref().map(|text| text.to_ascii_lowercase());

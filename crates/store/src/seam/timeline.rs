@@ -57,6 +57,17 @@ pub struct Stretch {
     pub most: usize,
 }
 
+impl Stretch {
+    /// The part that is read, from its first challenge on and below its end, if the search stops at `ended_at`.
+    pub fn read_until(&self, ended_at: Option<ChallengeSid>) -> (ChallengeSid, ChallengeSid) {
+        match (ended_at, self.order) {
+            (Some(end), Order::Descending) => (end, self.to),
+            (Some(end), Order::Ascending) => (self.from, end.next()),
+            (None, _) => (self.from, self.to),
+        }
+    }
+}
+
 /// The challenges of a stretch that fit the filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Searched {

@@ -99,7 +99,7 @@ def test_an_old_device_token_is_no_credential_and_the_answer_tells_the_time(ann,
     assert response.headers["Date"].endswith(" GMT")
 
 
-def test_a_phone_can_ask_nobody_anything(ann):
+def test_a_phone_cannot_create_a_challenge(ann):
     response = ann.phone.call("POST", "/Challenges", data={"FactorSid": ann.phone.sid, "Details.Message": "Hello"})
 
     assert_refused(response, 403, 20403)

@@ -78,7 +78,7 @@ def test_the_list_stops_at_the_limit(crowd):
     assert len(entities.list(limit=2, page_size=1)) == 2
 
 
-def test_one_can_turn_the_page_forth_and_back(crowd, server):
+def test_pages_lead_to_the_next_and_to_the_previous_one(crowd, server):
     entities, _ = crowd
     first = entities.page(page_size=1)
     first_identity = next(first).identity
@@ -98,7 +98,7 @@ def test_a_page_size_out_of_bounds_is_refused(server, service, page_size, code):
     assert (response.status_code, response.json()["code"]) == (400, code)
 
 
-def test_a_page_token_of_ones_own_making_is_refused(server, service):
+def test_an_invented_page_token_is_refused(server, service):
     response = server.call("GET", f"/v2/Services/{service.sid}/Entities", params={"PageToken": "mine"})
 
     assert (response.status_code, response.json()["code"]) == (400, 60306)

@@ -78,7 +78,7 @@ def test_a_factor_without_push_keeps_no_token(entity, enrol):
     assert not updated.config["notification_token"]
 
 
-def test_a_deleted_factor_is_gone_and_its_phone_is_nobody(entity, verified):
+def test_a_deleted_factor_is_gone_and_its_phone_is_refused(entity, verified):
     phone = verified()
 
     assert entity.factors(phone.sid).delete() is True

@@ -55,7 +55,7 @@ def test_an_unknown_sid_looks_the_same_as_a_foreign_one(stranger, service):
         assert_refused(answer, 404, 20404)
 
 
-def test_a_thing_of_another_service_is_not_found_here(client, ann):
+def test_a_resource_of_another_service_is_not_found(client, ann):
     other = client.verify.v2.services.create(friendly_name="Other Bank")
     entity = client.verify.v2.services(other.sid).entities(ann.phone.identity)
 

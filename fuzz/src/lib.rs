@@ -143,9 +143,9 @@ pub fn keycloak_request(data: &[u8]) -> bool {
     is_bearer || is_question
 }
 
-/// The parts of a request to the OpenID provider: a form, and the value of `Authorization`. A form that asks by CIBA says `openid`.
+/// The parts of a request to the OpenID provider: a form, and the value of `Authorization`. A form that asks a person says `openid`.
 pub fn openid_request(data: &[u8]) -> bool {
-    let is_request = doors::is_ciba_request(data);
+    let is_request = doors::is_ciba_request(data) || doors::is_authorize_request(data);
     let has_scope = data.windows(5).any(|bytes| bytes == b"scope") || data.contains(&b'%');
     assert!(has_scope || !is_request);
     is_request || doors::is_client_authorization(data)

@@ -44,6 +44,7 @@ pub mod monotonic;
 pub mod node;
 pub mod notification;
 pub mod numbers;
+pub mod one_time_right;
 pub mod openid_client;
 pub mod operator;
 pub mod outage;

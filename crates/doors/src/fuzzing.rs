@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::duo::{Credentials, Parameters, Transaction};
 use crate::keycloak::{Bearer, Question};
-use crate::openid::{CibaRequest, ClientCredentials, Form};
+use crate::openid::{AuthorizeRequest, CibaRequest, ClientCredentials, Form};
 
 /// The form in which the parameters of a form are signed; `None` if the bytes are no form.
 pub fn duo_form(bytes: &[u8]) -> Option<String> {
@@ -43,6 +43,11 @@ pub fn is_ciba_request(bytes: &[u8]) -> bool {
         ..OpenIdClient::default()
     };
     Form::parse(bytes).and_then(|form| CibaRequest::parse(&form, &client)).is_ok()
+}
+
+/// Whether bytes are a request of the authorization endpoint.
+pub fn is_authorize_request(bytes: &[u8]) -> bool {
+    Form::parse(bytes).is_ok_and(|form| AuthorizeRequest::parse(&form).is_ok())
 }
 
 /// Whether bytes are the value of an `Authorization` by which a client of the OpenID provider authenticates.

@@ -7,6 +7,7 @@ pub mod duo;
 pub mod forward_auth;
 pub mod fuzzing;
 pub mod keycloak;
+mod method;
 pub mod openid;
 mod person;
 mod query;

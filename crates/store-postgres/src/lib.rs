@@ -47,6 +47,7 @@ mod moving;
 mod new_notifications;
 mod notifications;
 mod notify;
+mod one_time_rights;
 mod opening;
 mod operators;
 mod options;

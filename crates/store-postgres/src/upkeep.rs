@@ -5,6 +5,7 @@ use countersign_domain::audit;
 use countersign_domain::backchannel::KEPT_FOR;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
+use countersign_domain::one_time_right::REMEMBERED_FOR;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::summary::Grain;
 use countersign_domain::time::Instant;
@@ -100,6 +101,7 @@ const OLD_SUMMARIES: &str = delete!("summaries", "grain = $1 AND begins_at < $2"
 const SESSIONS_ENDED: &str = delete!("sessions_ended", "expires_at <= $1", "$2");
 const EXPIRED_SESSIONS: &str = delete!("console_sessions", "expires_at <= $1", "$2");
 const OLD_BACKCHANNEL: &str = delete!("backchannel_requests", "deadline <= $1", "$2");
+const USED_RIGHTS: &str = delete!("rights_used", "until <= $1", "$2");
 const OLD_AUDIT_ENTRIES: &str = delete!("audit_entries", "at <= $1", "$2");
 const KEEP_KEY_CHECK: &str =
     "UPDATE installation SET key_check = coalesce(key_check, $1) WHERE id = 1 RETURNING key_check";
@@ -211,6 +213,8 @@ impl Command for Clean {
         cleanup.remove(EXPIRED_SESSIONS, params![now.as_micros(), cleanup.bound()]).await?;
         let over = (now - KEPT_FOR).as_micros();
         cleanup.remove(OLD_BACKCHANNEL, params![over, cleanup.bound()]).await?;
+        let over = (now - REMEMBERED_FOR).as_micros();
+        cleanup.remove(USED_RIGHTS, params![over, cleanup.bound()]).await?;
         let old = (now - audit::KEPT).as_micros();
         cleanup.remove(OLD_AUDIT_ENTRIES, params![old, cleanup.bound()]).await?;
         for kind in [FactorType::Push, FactorType::Totp] {

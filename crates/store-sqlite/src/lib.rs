@@ -40,6 +40,7 @@ mod integrity;
 mod moving;
 mod new_notifications;
 mod notifications;
+mod one_time_rights;
 mod opening;
 mod operators;
 mod options;

@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 44] = [
+const ALL: [(&str, &[(&str, &str)]); 45] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -34,6 +34,7 @@ const ALL: [(&str, &[(&str, &str)]); 44] = [
     ("new_notifications", crate::new_notifications::STATEMENTS),
     ("notifications", crate::notifications::STATEMENTS),
     ("opening", crate::opening::STATEMENTS),
+    ("one_time_rights", crate::one_time_rights::STATEMENTS),
     ("operators", crate::operators::STATEMENTS),
     ("prospect", crate::prospect::STATEMENTS),
     ("pauses", crate::pauses::STATEMENTS),

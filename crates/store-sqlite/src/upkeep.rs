@@ -5,6 +5,7 @@ use countersign_domain::audit;
 use countersign_domain::backchannel::KEPT_FOR;
 use countersign_domain::factor::FactorType;
 use countersign_domain::factor::UNVERIFIED_FOR;
+use countersign_domain::one_time_right::REMEMBERED_FOR;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::summary::Grain;
 use countersign_domain::time::Instant;
@@ -19,7 +20,9 @@ use crate::error::DatabaseError;
 use crate::statement::{all, execute, one, statements};
 use crate::store::SqliteStore;
 use crate::test_write::TestWrite;
-use crate::{audit_trail, backchannel, calls, entities, sessions, summaries, transparency};
+use crate::{
+    audit_trail, backchannel, calls, entities, one_time_rights, sessions, summaries, transparency,
+};
 
 statements! {
     REMOVAL = "SELECT sid, removed_at FROM removals WHERE kind = ?1 LIMIT 1";
@@ -178,6 +181,8 @@ impl Command for Clean {
         cleanup.remove(sessions::EXPIRED, params![now.as_micros(), cleanup.bound()])?;
         let over = (now - KEPT_FOR).as_micros();
         cleanup.remove(backchannel::FORGET, params![over, cleanup.bound()])?;
+        let over = (now - REMEMBERED_FOR).as_micros();
+        cleanup.remove(one_time_rights::FORGET, params![over, cleanup.bound()])?;
         let old = (now - audit::KEPT).as_micros();
         cleanup.remove(audit_trail::OLD, params![old, cleanup.bound()])?;
         for kind in [FactorType::Push, FactorType::Totp] {

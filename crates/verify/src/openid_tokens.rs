@@ -7,6 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::integration::{Integration, IntegrationKey, IntegrationKind};
+use countersign_domain::one_time_right::RightId;
 use countersign_domain::secret::{Sealed, Secret};
 use countersign_domain::text::Identity;
 use countersign_domain::time::Instant;
@@ -39,6 +40,8 @@ pub struct SignIn {
     pub methods: &'static [&'static str],
     /// The `nonce` of the request, by which the client recognizes its token.
     pub nonce: Option<String>,
+    /// The right that the client used up for it, whose second use ends the access token.
+    pub right: Option<RightId>,
 }
 
 /// The tokens of a sign-in.
@@ -56,6 +59,9 @@ struct AccessClaims {
     client: String,
     identity: Identity,
     until: i64,
+    /// The right that was used up for it.
+    #[serde(default)]
+    right: Option<[u8; 16]>,
 }
 
 impl Verify {
@@ -91,6 +97,7 @@ impl Verify {
             client: client.key.to_string(),
             identity: sign_in.identity.clone(),
             until,
+            right: sign_in.right.map(|right| right.0),
         };
         let access = Secret::new(json!(access).to_string());
         let access = self.keys.seal(&access, ACCESS_TOKEN, &*self.entropy);
@@ -99,7 +106,28 @@ impl Verify {
         Ok(OpenIdTokens { id_token: Secret::new(id_token), access_token })
     }
 
-    /// The client that an access token was made for, and the person; `None` if the token is none, is over, or its client is gone.
+    /// Uses up the right of a client to the tokens of a sign-in, which ends at `until`. Returns whether it counts: it has not ended,
+    /// and was not used before. A second use ends the access token that the first one got.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn use_right_to_tokens(
+        &self,
+        client: &Integration,
+        right: RightId,
+        until: Instant,
+    ) -> VerifyResult<bool> {
+        let counts = self.time().await? < until && self.store.use_right(right, until).await?;
+        if !counts {
+            let subject: &dyn std::fmt::Display = &client.sid;
+            let why = "the code was used before, or too late";
+            security::refused(Event::OpenIdTokens, client.account, Some(subject), &why);
+        }
+        Ok(counts)
+    }
+
+    /// The client that an access token was made for, and the person; `None` if the token is none, is over, was
+    /// fetched by a code that came again, or its client is gone.
     ///
     /// # Errors
     /// The database failed.
@@ -107,7 +135,8 @@ impl Verify {
         &self,
         token: &str,
     ) -> VerifyResult<Option<(Arc<OpenedIntegration>, Identity)>> {
-        let Some(AccessClaims { client, identity, until }) = self.read_access_token(token) else {
+        let Some(AccessClaims { client, identity, until, right }) = self.read_access_token(token)
+        else {
             return Ok(None);
         };
         let Ok(key) = client.parse::<IntegrationKey>() else { return Ok(None) };
@@ -117,6 +146,11 @@ impl Verify {
         let Some(opened) = self.cached_integration(key).await? else { return Ok(None) };
         let is_client = opened.integration.kind == IntegrationKind::OpenId;
         if !is_client || !self.is_integration_usable(&opened).await? {
+            return Ok(None);
+        }
+        if let Some(right) = right
+            && self.store.is_right_misused(RightId(right)).await?
+        {
             return Ok(None);
         }
         Ok(Some((opened, identity)))

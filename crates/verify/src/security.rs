@@ -149,6 +149,7 @@ events! {
     SignIn "sign_in";
     SignOut "sign_out";
     SignInThrottle "sign_in_throttle";
+    SignInPage "sign_in_page";
     FactorCreated "factor.created";
     FactorVerified "factor.verified";
     FactorDeleted "factor.deleted";

@@ -1,31 +1,51 @@
-//! An approval as tokens tell of it.
+//! A sign-in as tokens tell of it.
 
 use countersign_domain::challenge_group::GroupAnswer;
-use countersign_domain::presence::PresenceProof;
 use countersign_verify::openid_tokens::SignIn;
+
+use crate::method::Method;
 
 /// A device approved (`acr`).
 pub(super) const PUSH: &str = "urn:countersign:acr:push";
-/// A device approved, on which the person entered the number that the client shows.
+/// A device approved, on which the person entered the number that the client or the page shows.
 pub(super) const PUSH_NUMBER: &str = "urn:countersign:acr:push-number";
+/// The person typed a code of an authenticator app.
+pub(super) const CODE: &str = "urn:countersign:acr:code";
 /// All classes.
-pub(super) const CLASSES: [&str; 2] = [PUSH, PUSH_NUMBER];
+pub(super) const CLASSES: [&str; 3] = [PUSH, PUSH_NUMBER, CODE];
 
-/// A signature by a key that the device proved to have, and a person at the device (RFC 8176). The app says nothing of hardware.
-const BY_DEVICE: &[&str] = &["pop", "swk", "user"];
+/// The class of a method (`acr`).
+pub(super) const fn class(method: Method) -> &'static str {
+    match method {
+        Method::Push => PUSH,
+        Method::PushNumber => PUSH_NUMBER,
+        Method::Code => CODE,
+    }
+}
+
+/// A method in the words of RFC 8176 (`amr`).
+pub(super) const fn methods(method: Method) -> &'static [&'static str] {
+    match method {
+        // A signature by a key that the device proved to have, and a person at the device. The app says nothing of hardware.
+        Method::Push | Method::PushNumber => &["pop", "swk", "user"],
+        Method::Code => &["otp"],
+    }
+}
+
+/// Whether a client wants a number to be entered before anything else (`acr_values`).
+pub(super) fn wants_number(classes: Option<&str>) -> bool {
+    classes.unwrap_or_default().split(' ').next() == Some(PUSH_NUMBER)
+}
 
 /// The sign-in by an approval.
 pub(super) fn sign_in(answer: &GroupAnswer<'_>) -> SignIn {
-    let proof = answer.challenge.presence.as_ref().map(|presence| &presence.proof);
-    let class = match proof {
-        Some(PresenceProof::Number { .. } | PresenceProof::Pick { .. }) => PUSH_NUMBER,
-        Some(PresenceProof::Code { .. }) | None => PUSH,
-    };
+    let method = Method::of(answer.challenge);
     SignIn {
         identity: answer.challenge.owner.identity.clone(),
         at: answer.at,
-        class,
-        methods: BY_DEVICE,
+        class: class(method),
+        methods: methods(method),
         nonce: None,
+        right: None,
     }
 }

@@ -47,11 +47,10 @@ impl CibaRequest {
         }
         let message = form.text("binding_message")?.map(BindingMessage::parse).transpose();
         let binding_message = message.map_err(Refusal::InvalidBindingMessage)?;
-        let classes = form.text("acr_values")?.unwrap_or_default();
         Ok(Self {
             login_hint: hint(form)?,
             binding_message,
-            must_enter_number: classes.split(' ').next() == Some(approval::PUSH_NUMBER),
+            must_enter_number: approval::wants_number(form.text("acr_values")?),
             user_code: user_code(form, client.user_code)?,
             requested_expiry: expiry(form)?,
             notification_token: notification_token(form, client.ciba)?,

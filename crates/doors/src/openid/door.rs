@@ -33,6 +33,11 @@ impl OpenIdDoor {
         Self { verify, shutdown, paces: Paces::default(), public_url }
     }
 
+    /// The public URL of the server.
+    pub(super) fn public_url(&self) -> &str {
+        &self.public_url
+    }
+
     /// The issuer of a service.
     pub(super) fn issuer(&self, service: ServiceSid) -> String {
         format!("{}/openid/{service}", self.public_url)

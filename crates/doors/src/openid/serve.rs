@@ -2,23 +2,28 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use countersign_domain::sid::ServiceSid;
+use countersign_web::body::whole;
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
+use super::authorize::NoWay;
 use super::client::ClientRequest;
 use super::door::OpenIdDoor;
 use super::refusal::Refusal;
-use super::{ciba, metadata, token, userinfo};
+use super::{authorize, ciba, metadata, token, userinfo};
 
 /// How long metadata and keys may be kept. A key is published for a day before it signs.
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=3600");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The largest form of the authorization endpoint, in bytes.
+const AUTHORIZE_MAX: usize = 16 * 1024;
 
 type Door = State<Arc<OpenIdDoor>>;
 
@@ -27,6 +32,7 @@ pub fn router(door: &Arc<OpenIdDoor>) -> Router {
     Router::new()
         .route("/openid/{service}/.well-known/openid-configuration", get(discovery))
         .route("/openid/{service}/jwks", get(keys))
+        .route("/openid/{service}/authorize", get(authorize).post(authorize_by_form))
         .route("/openid/{service}/bc-authorize", post(bc_authorize))
         .route("/openid/{service}/token", post(tokens))
         .route("/openid/{service}/userinfo", get(person).post(person))
@@ -53,6 +59,27 @@ async fn keys(State(door): Door, Path(service): Path<String>) -> Response {
     }
     let ring = door.verify.key_ring().await.map_err(Refusal::from);
     answer(ring.map(|ring| ring.published(door.verify.now())), PUBLIC)
+}
+
+async fn authorize(
+    State(door): Door,
+    Path(service): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let led = authorize::lead(&door, &service, query.unwrap_or_default().as_bytes()).await;
+    led.unwrap_or_else(NoWay::response)
+}
+
+async fn authorize_by_form(
+    State(door): Door,
+    Path(service): Path<String>,
+    request: Request,
+) -> Response {
+    let led = async {
+        let form = whole(request.into_body(), AUTHORIZE_MAX).await;
+        authorize::lead(&door, &service, &form.map_err(|_| NoWay::Malformed)?).await
+    };
+    led.await.unwrap_or_else(NoWay::response)
 }
 
 async fn bc_authorize(

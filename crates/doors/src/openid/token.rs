@@ -3,11 +3,11 @@
 use countersign_verify::openid_tokens::{OpenIdTokens, TOKENS_LIVE};
 use serde::Serialize;
 
-use super::ciba_grant;
 use super::client::ClientRequest;
 use super::door::OpenIdDoor;
 use super::grant_type::GrantType;
 use super::refusal::Refusal;
+use super::{ciba_grant, code_grant};
 
 /// The response with tokens.
 #[derive(Serialize)]
@@ -28,6 +28,7 @@ pub(super) async fn tokens(door: &OpenIdDoor, request: &ClientRequest) -> Result
     door.verify.key_ring().await?;
     let grant = request.form.required("grant_type", "grant_type is missing")?;
     let sign_in = match GrantType::parse(grant).ok_or(Refusal::UnsupportedGrant)? {
+        GrantType::AuthorizationCode => code_grant::sign_in(door, request).await?,
         GrantType::Ciba => ciba_grant::sign_in(door, request).await?,
     };
     let client = request.client();

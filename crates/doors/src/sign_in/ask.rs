@@ -13,7 +13,8 @@ use countersign_verify::challenges::NewChallenge;
 use countersign_verify::{OpenedIntegration, Verify, VerifyError, VerifyResult};
 
 use super::attempt::Attempt;
-use crate::person::Person;
+use super::request::SignInRequest;
+use crate::person::{Person, wanted_presence};
 
 /// The hidden detail by which a prompt is found.
 pub(super) const MARK: &str = "sign_in";
@@ -30,15 +31,13 @@ pub(super) fn place(opened: &OpenedIntegration) -> (AccountSid, ServiceSid) {
 pub(super) async fn wanted(
     verify: &Verify,
     opened: &OpenedIntegration,
+    request: &SignInRequest,
     is_known: bool,
 ) -> VerifyResult<Vec<PresenceMode>> {
-    let configured = match &opened.integration.settings.presence {
-        Some(own) => own.modes().to_vec(),
-        None => {
-            let (account, service) = place(opened);
-            verify.service(account, service).await?.settings.protection.presence().to_vec()
-        }
-    };
+    if request.must_enter_number {
+        return Ok(vec![PresenceMode::Number]);
+    }
+    let configured = wanted_presence(verify, &opened.integration).await?;
     Ok(if is_known { configured } else { of_stranger(&configured) })
 }
 

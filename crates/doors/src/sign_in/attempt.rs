@@ -17,7 +17,10 @@ pub(super) enum Proof {
     /// The devices of the user were asked, if there are any.
     Asked,
     /// A code of the user's authenticator app was right.
-    Code,
+    Code {
+        /// The instant, in seconds since 1970.
+        at: i64,
+    },
 }
 
 /// An attempt, which its browser carries, sealed.

@@ -8,12 +8,14 @@
 mod ask;
 mod attempt;
 mod back;
+pub(crate) mod code;
 mod codes;
 mod door;
 mod files;
 mod limits;
 mod looks;
 mod pages;
+mod record;
 mod remembered;
 pub(crate) mod request;
 mod router;

@@ -22,6 +22,19 @@ pub(crate) enum Back {
         /// The value of the site's cookie in the browser that began.
         begun: String,
     },
+    /// To a client of the OpenID provider.
+    OpenId {
+        /// The address, which is one of the client's redirect URIs.
+        redirect_uri: String,
+        /// The issuer.
+        issuer: String,
+        /// The client's value for the answer.
+        state: Option<String>,
+        /// The client's value for the ID token.
+        nonce: Option<String>,
+        /// The SHA-256 of the client's verifier, in base64url (RFC 7636).
+        challenge: String,
+    },
 }
 
 /// A request to sign in.
@@ -31,6 +44,12 @@ pub(crate) struct SignInRequest {
     pub(crate) key: String,
     /// Where the browser goes.
     pub(crate) back: Back,
+    /// A user name for the field of the page. Anybody can have written it.
+    #[serde(default)]
+    pub(crate) hint: Option<String>,
+    /// Whether a number must be entered, in whatever browser.
+    #[serde(default)]
+    pub(crate) must_enter_number: bool,
     /// When it ends, in seconds since 1970.
     until: i64,
 }
@@ -38,7 +57,8 @@ pub(crate) struct SignInRequest {
 impl SignInRequest {
     /// A request that begins now.
     pub(crate) fn new(verify: &Verify, key: IntegrationKey, back: Back) -> Self {
-        Self { key: key.to_string(), back, until: verify.now().as_seconds() + LIFE }
+        let until = verify.now().as_seconds() + LIFE;
+        Self { key: key.to_string(), back, hint: None, must_enter_number: false, until }
     }
 
     /// The text that the browser carries.

@@ -16,8 +16,9 @@ use super::codes::Judged;
 use super::door::SignInDoor;
 use super::limits::Try;
 use super::pages::{Content, Frame, Problem, available, dressed, not_asked};
+use super::record::Outcome;
 use super::request::SignInRequest;
-use super::standing::Standing;
+use super::standing::{Approval, Standing};
 use super::submitted::{Form, form_token, visit_cookie, visit_of};
 use super::words::{fill, language};
 use super::{back, looks, remembered};
@@ -25,7 +26,7 @@ use crate::cookies::set_cookie;
 use crate::query::in_query;
 
 /// The kinds of integrations that use the page.
-const KINDS: [IntegrationKind; 1] = [IntegrationKind::ForwardAuth];
+const KINDS: [IntegrationKind; 2] = [IntegrationKind::ForwardAuth, IntegrationKind::OpenId];
 
 type Door = State<Arc<SignInDoor>>;
 type Answer = Result<Response, Problem>;
@@ -57,7 +58,10 @@ impl<'a> Visitor<'a> {
         let found = self.door.verify.named_integration(&KINDS, &request.key).await;
         let opened = available(found)?.ok_or(Problem::Gone)?;
         let networks = &opened.integration.settings.networks;
-        let is_here = networks.is_empty() || self.address.is_some_and(|from| networks.allow(from));
+        // Those of other kinds are the networks of their clients, not of browsers.
+        let is_open = opened.integration.kind != IntegrationKind::ForwardAuth;
+        let is_here =
+            is_open || networks.is_empty() || self.address.is_some_and(|from| networks.allow(from));
         if is_here { Ok(opened) } else { Err(Problem::NotFromHere) }
     }
 
@@ -81,7 +85,7 @@ impl<'a> Visitor<'a> {
         let content = Content::Who {
             request: request.seal(&self.door.verify),
             form_token: form_token(&self.door.verify, visit),
-            user: self.known(opened).unwrap_or_default(),
+            user: request.hint.clone().or_else(|| self.known(opened)).unwrap_or_default(),
             is_missing: false,
         };
         self.frame.page(StatusCode::OK, self.heading(opened), content)
@@ -98,7 +102,10 @@ impl<'a> Visitor<'a> {
         let name = opened.integration.settings.users.canonical_name(user);
         let (user, now) = ((opened.integration.sid, name), self.door.verify.monotonic());
         let counted = self.door.limits.count(what, self.address, user, is_known, now);
-        counted.map_err(Problem::TooMany)
+        counted.map_err(|left| {
+            Outcome::Throttled.record(&opened.integration);
+            Problem::TooMany(left)
+        })
     }
 }
 
@@ -160,7 +167,7 @@ async fn begin(
     let canonical = |user: &str| opened.integration.settings.users.canonical_name(user);
     let is_known = visitor.known(opened).is_some_and(|known| canonical(&known) == canonical(user));
     visitor.count(Try::Prompt, opened, user, is_known)?;
-    let modes = available(wanted(&door.verify, opened, is_known).await)?;
+    let modes = available(wanted(&door.verify, opened, &request, is_known).await)?;
     let number = shows_number(&modes).then(|| door.verify.presence_number().value());
     let settings = &opened.integration.settings;
     let attempt = Attempt {
@@ -173,6 +180,7 @@ async fn begin(
         remember: form.text("remember") == "yes",
         proof: Proof::Asked,
     };
+    Outcome::Asked.record(&opened.integration);
     let origin = visitor.origin();
     let page = visitor.frame.go(&format!("/sign-in/wait?a={}", attempt.seal(&door.verify)));
     if is_known {
@@ -219,7 +227,7 @@ pub(super) async fn wait(
         let (attempt, opened) = carried(&visitor, &sealed).await?;
         let (standing, _) = available(door.look(&opened, &attempt).await)?;
         let is_wrong = in_query(query.as_deref(), "wrong") == "yes";
-        Ok(shown(&visitor, &opened, &attempt, standing, is_wrong))
+        shown(&visitor, &opened, &attempt, standing, is_wrong)
     };
     let answer = answer.await;
     visitor.answer(answer)
@@ -231,45 +239,51 @@ fn shown(
     attempt: &Attempt,
     standing: Standing,
     is_wrong: bool,
-) -> Response {
+) -> Answer {
     let (frame, verify) = (visitor.frame, &visitor.door.verify);
     let words = &frame.language.words;
     let sealed = attempt.seal(verify);
     let form_token = form_token(verify, &attempt.visit);
     let user = fill(&words.signing_in, "user", &attempt.user);
     let number = attempt.number;
-    let why = match standing {
+    let (outcome, why) = match standing {
         Standing::Pending => {
             let content = Content::Wait { attempt: sealed, form_token, user, number, is_wrong };
-            return frame.page(StatusCode::OK, words.check_device.clone(), content);
+            return Ok(frame.page(StatusCode::OK, words.check_device.clone(), content));
         }
         Standing::TypeCode(_) => {
             let content = Content::TypeCode { attempt: sealed, form_token, user, is_wrong };
-            return frame.page(StatusCode::OK, visitor.heading(opened), content);
+            return Ok(frame.page(StatusCode::OK, visitor.heading(opened), content));
         }
-        Standing::Approved => return done(visitor, opened, attempt),
-        Standing::Denied => &words.denied,
-        Standing::WrongNumber => &words.wrong_number,
-        Standing::NotMe => &words.not_me,
-        Standing::Expired => &words.expired,
+        Standing::Approved(approval) => return done(visitor, opened, attempt, approval),
+        Standing::Denied => (Outcome::Denied, &words.denied),
+        Standing::WrongNumber => (Outcome::WrongNumber, &words.wrong_number),
+        Standing::NotMe => (Outcome::NotMe, &words.not_me),
+        Standing::Expired => (Outcome::Expired, &words.expired),
     };
+    outcome.record(&opened.integration);
     let again = Some(attempt.request.seal(verify));
     let content = Content::Over { why: why.clone(), again };
-    frame.page(StatusCode::OK, words.not_signed_in.clone(), content)
+    Ok(frame.page(StatusCode::OK, words.not_signed_in.clone(), content))
 }
 
-fn done(visitor: &Visitor<'_>, opened: &OpenedIntegration, attempt: &Attempt) -> Response {
+fn done(
+    visitor: &Visitor<'_>,
+    opened: &OpenedIntegration,
+    attempt: &Attempt,
+    approval: Approval,
+) -> Answer {
     let (door, words) = (visitor.door, &visitor.frame.language.words);
-    let content = Content::Done {
-        to: back::address(&door.verify, opened, attempt),
-        place: fill(&words.continue_to, "place", back::place(attempt)),
-    };
+    let to = back::address(&door.verify, opened, attempt, approval).ok_or(Problem::Gone)?;
+    Outcome::SignedIn.record(&opened.integration);
+    let content =
+        Content::Done { to, place: fill(&words.continue_to, "place", back::place(attempt)) };
     let mut response = visitor.frame.page(StatusCode::OK, words.signed_in.clone(), content);
     if attempt.remember {
         let (now, is_https) = (door.verify.now(), door.is_https());
         remembered::remember(response.headers_mut(), opened, &attempt.user, now, is_https);
     }
-    response
+    Ok(response)
 }
 
 /// `GET /sign-in/poll`: waits for news of an attempt. `{"standing":"pending"}`, or `changed`.
@@ -304,8 +318,14 @@ pub(super) async fn code(State(door): Door, request: Request) -> Response {
         let judged = door.judge(&opened, &attempt, form.text("code"), &visitor.origin()).await;
         let (attempt, wrong) = match available(judged)? {
             Judged::Confirmed => (attempt, ""),
-            Judged::Right => (Attempt { proof: Proof::Code, ..attempt }, ""),
-            Judged::Wrong => (attempt, "&wrong=yes"),
+            Judged::Right => {
+                let at = door.verify.now().as_seconds();
+                (Attempt { proof: Proof::Code { at }, ..attempt }, "")
+            }
+            Judged::Wrong => {
+                Outcome::WrongCode.record(&opened.integration);
+                (attempt, "&wrong=yes")
+            }
         };
         let sealed = attempt.seal(&door.verify);
         Ok(visitor.frame.go(&format!("/sign-in/wait?a={sealed}{wrong}")))

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use countersign_domain::answer::DenialReason;
 use countersign_domain::challenge::{Challenge, Verdict};
-use countersign_domain::challenge_group::ChallengeGroup;
+use countersign_domain::challenge_group::{ChallengeGroup, GroupAnswer};
 use countersign_domain::presence::PresenceProof;
 use countersign_domain::sid::ChallengeSid;
 use countersign_domain::time::Instant;
@@ -14,6 +14,7 @@ use countersign_verify::{OpenedIntegration, VerifyError, VerifyResult};
 use super::ask::{MARK, place};
 use super::attempt::{Attempt, Proof};
 use super::door::SignInDoor;
+use crate::method::Method;
 
 /// How long a page waits for news.
 const HOLD: Duration = Duration::from_secs(25);
@@ -21,6 +22,15 @@ const HOLD: Duration = Duration::from_secs(25);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The newest prompts of a user among which that of an attempt is looked for.
 const NEWEST: u16 = 20;
+
+/// The approval of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Approval {
+    /// The way.
+    pub(super) method: Method,
+    /// The instant.
+    pub(super) at: Instant,
+}
 
 /// Where an attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +40,7 @@ pub(super) enum Standing {
     /// It was approved on this challenge, whose code is to be typed.
     TypeCode(ChallengeSid),
     /// It signs in.
-    Approved,
+    Approved(Approval),
     /// It was denied.
     Denied,
     /// It was denied, because a number or code was wrong.
@@ -86,14 +96,15 @@ impl SignInDoor {
         opened: &OpenedIntegration,
         attempt: &Attempt,
     ) -> VerifyResult<(Standing, Option<ChallengeGroup>)> {
-        if attempt.proof == Proof::Code {
-            return Ok((Standing::Approved, None));
+        if let Proof::Code { at } = attempt.proof {
+            let approval = Approval { method: Method::Code, at: Instant::from_seconds(at) };
+            return Ok((Standing::Approved(approval), None));
         }
         let group = self.find(opened, attempt).await?;
         let now = self.verify.time().await?;
         let standing = match group.as_ref().and_then(ChallengeGroup::answer) {
             Some(answer) => match answer.verdict {
-                Verdict::Approved => approved(answer.challenge),
+                Verdict::Approved => approved(&answer),
                 Verdict::Denied => self.denied(answer.challenge).await?,
             },
             None if now < Instant::from_seconds(attempt.until) => Standing::Pending,
@@ -132,15 +143,17 @@ impl SignInDoor {
     }
 }
 
-fn approved(challenge: &Challenge) -> Standing {
+fn approved(answer: &GroupAnswer<'_>) -> Standing {
+    let challenge = answer.challenge;
+    let approval = Approval { method: Method::of(challenge), at: answer.at };
     match challenge.presence.as_deref() {
         Some(presence) if matches!(presence.proof, PresenceProof::Code { .. }) => {
             match (presence.is_confirmed, presence.tries_left()) {
-                (true, _) => Standing::Approved,
+                (true, _) => Standing::Approved(approval),
                 (false, 0) => Standing::WrongNumber,
                 (false, _) => Standing::TypeCode(challenge.sid),
             }
         }
-        _ => Standing::Approved,
+        _ => Standing::Approved(approval),
     }
 }

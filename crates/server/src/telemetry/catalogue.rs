@@ -74,6 +74,17 @@ const RADIUS: &[&str] = &[
     "unavailable",
 ];
 
+const SIGN_IN_PAGE: &[&str] = &[
+    "asked",
+    "signed_in",
+    "denied",
+    "wrong_number",
+    "not_me",
+    "expired",
+    "wrong_code",
+    "throttled",
+];
+
 macro_rules! catalogue {
     ($($name:literal $kind:ident $(($bounds:ident))? $always:literal $([$label:literal in $values:expr])* $help:literal;)*) => {
         /// All of them.
@@ -113,6 +124,8 @@ catalogue! {
         "Calls of clients whose questions by CIBA or Keycloak have ended.";
     "countersign_radius_requests_total" Counter true ["outcome" in RADIUS]
         "RADIUS requests by what came of them.";
+    "countersign_sign_in_page_total" Counter true ["outcome" in SIGN_IN_PAGE]
+        "Attempts on the sign-in page: those that began, and the outcomes that pages showed.";
     "countersign_answers_from_another_country_total" Counter true
         "Challenges that were answered from another country than the one that they ask about.";
     "countersign_delivery_attempts_total" Counter true

@@ -30,6 +30,7 @@ mod refusals;
 mod reload;
 mod security;
 mod security_readers;
+mod sign_in_page;
 mod stand_ins;
 mod start;
 mod stop;

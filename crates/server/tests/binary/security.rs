@@ -6,6 +6,7 @@ use countersign_phone::{DenialReason, Phone, ServerOptions, Verdict, jwt, system
 use countersign_verify::security::Event;
 use serde_json::{Map, Value};
 
+use crate::sign_in_page;
 use crate::support::{ACCOUNT, Application, Running, Stage, TOKEN, client, signal};
 
 /// Another account's SID, which nobody has.
@@ -85,14 +86,17 @@ async fn integrate(application: &Application, service: &str) -> (String, [String
     (sid, [text(&made, "secret"), text(&rotated, "secret")])
 }
 
-/// Signs the phone's person in to a client of the OpenID provider; the SID of the client, and its secrets.
+/// Signs the phone's person in to a client of the OpenID provider, by CIBA and on the page; the SID of the client, and its secrets.
 async fn sign_in_to_a_client(
     application: &Application,
     service: &str,
     phone: &Phone,
 ) -> (String, [String; 3]) {
     let aliases = ("Aliases", "ann=alice-0001");
-    let form = [("FriendlyName", "shop"), ("Kind", "openid"), ("OpenId.Ciba", "poll"), aliases];
+    let back = "http://127.0.0.1:9/cb";
+    let redirect = ("OpenId.RedirectUris", back);
+    let ciba = ("OpenId.Ciba", "poll");
+    let form = [("FriendlyName", "shop"), ("Kind", "openid"), ciba, redirect, aliases];
     let made = application.create(&format!("{service}/Integrations"), &form).await;
     let text = |body: &Value, name: &str| body[name].as_str().expect(name).to_owned();
     let secret = text(&made, "secret");
@@ -106,6 +110,7 @@ async fn sign_in_to_a_client(
     let fetch = [("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", &*name)];
     let (status, tokens) = client.post(&format!("{issuer}/token"), &fetch).await;
     assert_eq!(status, 200, "{tokens}");
+    sign_in_page::sign_in(application, phone, &text(&made, "key"), back).await;
     (text(&made, "sid"), [secret, name, text(&tokens, "access_token")])
 }
 
@@ -206,6 +211,8 @@ async fn every_event_leaves_a_line_with_account_address_and_outcome() {
         ("integration.rotated", "success", "http", Some(&integration)),
         ("integration.deleted", "success", "http", Some(&integration)),
         ("openid.tokens", "success", "http", Some(&client)),
+        ("sign_in_page", "success", "http", Some(&client)),
+        ("sign_in_page", "failure", "http", Some(&client)),
         ("signing_key.created", "success", "http", Some("RS256-1")),
         ("challenge.answer", "failure", "http", Some(&challenge)),
         ("challenge.reported", "success", "http", Some(&reported)),

@@ -1,11 +1,12 @@
-//! The statements about clients that ask apart from the person's browser.
+//! The statements about clients of the OpenID provider.
 
 use countersign_domain::backchannel::BackchannelId;
 use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::one_time_right::RightId;
 use countersign_domain::signing_key::SigningKey;
 use countersign_store::conformance::Fixture;
 
-/// Calls the client that asked, which fetches the approval, and keeps a key.
+/// Calls the client that asked, which fetches the approval, uses up a right of another, and keeps a key.
 pub(crate) async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
     let (store, now, until) = (&fixture.store, fixture.now(), fixture.later(30));
     store.next_backchannel_call().await.unwrap();
@@ -13,6 +14,9 @@ pub(crate) async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
     store.settle_backchannel_call(&leases[0], None).await.unwrap();
     store.backchannel_request(id).await.unwrap();
     store.redeem_backchannel(id, now).await.unwrap();
+    let right = RightId::of("sign-in", "x");
+    store.use_right(right, until).await.unwrap();
+    store.is_right_misused(right).await.unwrap();
     let last = store.signing_keys().await.unwrap().iter().map(|key| key.version).max();
     let version = last.unwrap_or(0) + 1;
     let new = SigningKey { version, ..fixture.make.signing_key(JwsAlgorithm::Es256) };

@@ -97,7 +97,7 @@ fn value(table: &str, column: &str, kind: Kind, day: &str) -> String {
             )
         }
         // Far in the future: not due, not expired, not old.
-        (_, "deadline" | "wake_at" | "expires_at") | ("audit_entries", "at") => {
+        (_, "deadline" | "wake_at" | "expires_at" | "until") | ("audit_entries", "at") => {
             "4000000000000000 + i".to_owned()
         }
         _ => match kind {

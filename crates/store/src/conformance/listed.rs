@@ -33,6 +33,7 @@ fn every_rule_is_listed() {
         include_str!("sessions.rs"),
         include_str!("summaries.rs"),
         include_str!("timeline.rs"),
+        include_str!("one_time_rights.rs"),
         include_str!("operators.rs"),
         include_str!("audit_trail.rs"),
         include_str!("transparency.rs"),

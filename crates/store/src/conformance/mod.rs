@@ -22,6 +22,7 @@ pub mod integrations;
 mod listed;
 pub mod newer;
 pub mod notifications;
+pub mod one_time_rights;
 pub mod operators;
 pub mod pauses;
 pub mod presence;
@@ -257,6 +258,11 @@ macro_rules! conformance {
                 signing_keys_read_back_as_they_were_stored
                 of_nodes_that_make_a_signing_key_at_once_one_does
                 only_the_newest_signing_keys_are_kept
+            }
+            one_time_rights {
+                a_right_is_used_once
+                a_right_that_is_used_again_is_misused
+                a_used_right_is_remembered_beyond_its_end
             }
             backchannel {
                 a_request_reads_back_as_it_was_stored

@@ -4,7 +4,7 @@ use super::log_tables as log;
 use super::table::{Table, bytes, flag, id, number, text};
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 34] = [
+pub static TABLES: [Table; 35] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -316,6 +316,7 @@ pub static TABLES: [Table; 34] = [
             id("node"),
         ],
     },
+    Table { name: "rights_used", key: &[id("id")], rest: &[number("until"), flag("is_misused")] },
     Table {
         name: "operators",
         key: &[id("sid")],

@@ -28,6 +28,7 @@ mod entities;
 mod factors;
 mod integrations;
 mod notifications;
+mod one_time_rights;
 mod operators;
 mod protections;
 mod provider_tokens;
@@ -61,6 +62,7 @@ pub use entities::Entities;
 pub use factors::{Enrolled, Enrolment, Factors};
 pub use integrations::Integrations;
 pub use notifications::{Notifications, Notified};
+pub use one_time_rights::OneTimeRights;
 pub use operators::Operators;
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
@@ -100,6 +102,7 @@ pub trait Store:
     + ProviderTokens
     + SigningKeys
     + Backchannel
+    + OneTimeRights
     + Protections
     + Deliveries
     + Upkeep

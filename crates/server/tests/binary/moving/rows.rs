@@ -8,6 +8,7 @@ use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::fact::Fact;
 use countersign_domain::factor::{Factor, FactorStatus};
 use countersign_domain::jws_key::JwsAlgorithm;
+use countersign_domain::one_time_right::RightId;
 use countersign_domain::protection::PromptLimits;
 use countersign_domain::provider_token::ProviderToken;
 use countersign_domain::secret::{Sealed, SecretHash};
@@ -118,6 +119,7 @@ pub(super) async fn furnish(store: SqliteStore) {
     store.renew_provider_token(&token).await.expect("stored");
     let key = make.signing_key(JwsAlgorithm::Es256);
     store.add_signing_key(&key).await.expect("stored");
+    store.use_right(RightId([1; 16]), rows.now()).await.expect("stored");
     let service = make.service(&account);
     store.create_service(&service).await.expect("stored");
     let event_types = vec![EventType::ChallengeApproved, EventType::ChallengeExpired];

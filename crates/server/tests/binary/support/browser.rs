@@ -11,6 +11,27 @@ pub struct Browser {
 impl Browser {
     /// Loads a page, or sends a form; the status and the text.
     pub async fn ask(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> (u16, String) {
+        let answer = self.send(url, form).await;
+        (answer.status().as_u16(), answer.text().await.expect("text"))
+    }
+
+    /// As [`Self::ask`], and follows where it is led within the server at `base`; the text of the page.
+    pub async fn follow(
+        &mut self,
+        base: &str,
+        path: &str,
+        form: Option<&[(&str, &str)]>,
+    ) -> String {
+        let mut answer = self.send(&format!("{base}{path}"), form).await;
+        while let Some(place) = answer.headers().get("location") {
+            let place = place.to_str().expect("text").to_owned();
+            let path = place.strip_prefix(base).unwrap_or(&place);
+            answer = self.send(&format!("{base}{path}"), None).await;
+        }
+        answer.text().await.expect("text")
+    }
+
+    async fn send(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> reqwest::Response {
         let client = client_without_redirects();
         let cookies: Vec<_> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -25,7 +46,7 @@ impl Browser {
             self.cookies.retain(|(known, _)| known != name);
             self.cookies.push((name.to_owned(), value.to_owned()));
         }
-        (answer.status().as_u16(), answer.text().await.expect("text"))
+        answer
     }
 
     /// Sends the form of a page with the page's form token; the status.

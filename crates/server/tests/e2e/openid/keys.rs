@@ -28,12 +28,15 @@ async fn a_client_discovers_its_issuer_whichever_services_there_are() {
     assert_eq!(found["issuer"], client.issuer);
     for (name, path) in [
         ("jwks_uri", "jwks"),
+        ("authorization_endpoint", "authorize"),
         ("token_endpoint", "token"),
         ("backchannel_authentication_endpoint", "bc-authorize"),
     ] {
         assert_eq!(found[name], format!("{}/{path}", client.issuer));
     }
     assert_eq!(found["id_token_signing_alg_values_supported"], json!(["RS256", "ES256"]));
+    assert_eq!(found["response_types_supported"], json!(["code"]));
+    assert_eq!(found["code_challenge_methods_supported"], json!(["S256"]));
     let none = "VA00000000000000000000000000000000";
     let nowhere = Client { issuer: client.issuer.replace(&app.service, none), ..client.clone() };
     assert_eq!(nowhere.get(".well-known/openid-configuration").await.status, 200);

@@ -2,9 +2,12 @@
 
 mod ciba;
 mod client;
+mod code_refusals;
+mod codes;
 mod keys;
 mod ping;
 mod refusals;
+mod shop;
 
 pub use client::Client;
 

@@ -101,6 +101,22 @@ impl Browser {
         self.ask(Method::POST, address, &[], Some(form)).await
     }
 
+    /// Types a name on the page that asks who somebody is.
+    pub async fn say(&self, page: &Seen, user: &str, remember: &str) -> Seen {
+        let (token, request) = (page.field("form_token"), page.field("r"));
+        let form =
+            [("form_token", &*token), ("r", &*request), ("user", user), ("remember", remember)];
+        self.post("/sign-in/ask", &form).await
+    }
+
+    /// Types a code on the page of an attempt; the page that follows.
+    pub async fn type_code(&self, page: &Seen, code: &str) -> Seen {
+        let (token, attempt) = (page.field("form_token"), page.field("a"));
+        let form = [("form_token", &*token), ("a", &*attempt), ("code", code)];
+        let judged = self.post("/sign-in/code", &form).await;
+        self.get(judged.location()).await
+    }
+
     pub fn cookie(&self, name: &str) -> Option<String> {
         self.cookies.lock().expect("cookies").get(name).cloned()
     }

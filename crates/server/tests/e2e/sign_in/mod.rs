@@ -54,10 +54,7 @@ impl Wiki {
 
     /// The answer to a name on that page.
     pub async fn ask(&self, browser: &Browser, page: &Seen, user: &str, remember: &str) -> Seen {
-        let (token, request) = (page.field("form_token"), page.field("r"));
-        let form =
-            [("form_token", &*token), ("r", &*request), ("user", user), ("remember", remember)];
-        browser.post("/sign-in/ask", &form).await
+        browser.say(page, user, remember).await
     }
 
     /// The page of an attempt as this user, which waits.

@@ -1,0 +1,104 @@
+// The OpenID code flow: openid-client, unchanged, with a browser on the sign-in page and the authenticator as the device.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, describe, test } from "node:test";
+import * as openid from "openid-client";
+import { server } from "../node/wire.mjs";
+import { ann, call, stage, visit } from "./stage.mjs";
+
+describe("a client of the OpenID provider", () => {
+  const scene = stage();
+  let shop;
+  before(async () => {
+    shop = createServer((_, response) => {
+      response.setHeader("content-type", "text/html; charset=utf-8");
+      response.end('<!doctype html><html lang="en"><title>Shop</title><h1>Back in the shop</h1></html>');
+    }).listen(0, "127.0.0.1");
+    await once(shop, "listening");
+    shop.uri = `http://127.0.0.1:${shop.address().port}/cb`;
+    const form = { FriendlyName: "Owl shop", Kind: "openid", UserRule: "lower", "OpenId.RedirectUris": shop.uri };
+    const { body } = await call("POST", `${scene.app.path}/Integrations`, form);
+    const insecure = { execute: [openid.allowInsecureRequests] };
+    const issuer = new URL(`${server.url}/openid/${scene.app.sid}`);
+    shop.config = await openid.discovery(issuer, body.key, {}, openid.ClientSecretBasic(body.secret), insecure);
+  });
+  after(() => {
+    shop?.close();
+    shop?.closeAllConnections();
+  });
+
+  /** A request, and what its answer is checked by. */
+  async function wanted(more = {}) {
+    const pkceCodeVerifier = openid.randomPKCECodeVerifier();
+    const checks = { pkceCodeVerifier, expectedNonce: openid.randomNonce(), expectedState: openid.randomState() };
+    const url = openid.buildAuthorizationUrl(shop.config, {
+      redirect_uri: shop.uri,
+      scope: "openid",
+      nonce: checks.expectedNonce,
+      state: checks.expectedState,
+      code_challenge: await openid.calculatePKCECodeChallenge(pkceCodeVerifier),
+      code_challenge_method: "S256",
+      ...more,
+    });
+    return { url: url.href, checks };
+  }
+
+  /** Signs in; returns the address at which the browser came back. */
+  async function signedIn(t, url) {
+    const device = await visit(scene, t);
+    const person = await ann(scene, device);
+    const page = await visit(scene, t);
+    await page.goto(`${url}&login_hint=${person.identity}`);
+    await page.getByRole("heading", { name: "Sign in to Owl shop" }).waitFor();
+    assert.equal(await page.getByLabel("User name").inputValue(), person.identity);
+    await page.getByRole("button", { name: "Continue" }).click();
+    const digits = await page.locator(".number").innerText();
+    const sheet = device.getByRole("dialog", { name: "Sign in to Owl shop?" });
+    await sheet.getByLabel("Number that").fill(digits);
+    await sheet.getByRole("button", { name: "Approve", disabled: false }).click();
+    await page.getByRole("heading", { name: "Back in the shop" }).waitFor();
+    return { person, back: new URL(page.url()) };
+  }
+
+  /** The word by which a request is refused. */
+  async function word(request) {
+    const refused = await request.then(
+      () => assert.fail("it was not refused"),
+      (error) => error,
+    );
+    return refused.error ?? refused.message;
+  }
+
+  test("gets the person of a code, once, with its own verifier", async (t) => {
+    const { url, checks } = await wanted();
+    const began = Date.now() / 1000;
+    const { person, back } = await signedIn(t, url);
+    const stranger = { ...checks, pkceCodeVerifier: openid.randomPKCECodeVerifier() };
+    assert.equal(await word(openid.authorizationCodeGrant(shop.config, back, stranger)), "invalid_grant");
+    const tokens = await openid.authorizationCodeGrant(shop.config, back, checks);
+    const { sub, nonce, acr, amr, auth_time } = tokens.claims();
+    assert.deepEqual(
+      [sub, nonce, acr, amr],
+      [person.identity, checks.expectedNonce, "urn:countersign:acr:push-number", ["pop", "swk", "user"]],
+    );
+    assert.ok(began - 1 <= auth_time && auth_time <= Date.now() / 1000 + 1, `${auth_time}`);
+    assert.equal((await openid.fetchUserInfo(shop.config, tokens.access_token, sub)).sub, sub);
+    assert.equal(await word(openid.authorizationCodeGrant(shop.config, back, checks)), "invalid_grant");
+  });
+
+  test("gets nobody if the person denies, and sends nobody to another address", async (t) => {
+    const device = await visit(scene, t);
+    const person = await ann(scene, device);
+    const page = await visit(scene, t);
+    const { url } = await wanted();
+    await page.goto(url);
+    await page.getByLabel("User name").fill(person.identity);
+    await page.getByRole("button", { name: "Continue" }).click();
+    const sheet = device.getByRole("dialog", { name: "Sign in to Owl shop?" });
+    await sheet.getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
+    await page.getByText("The sign-in was denied on the device.").waitFor();
+    await page.goto((await wanted({ redirect_uri: `${shop.uri}8` })).url);
+    await page.getByText("The redirect_uri is none of those").waitFor();
+  });
+});

@@ -29,6 +29,7 @@ pub mod presence;
 pub mod protections;
 pub mod provider_tokens;
 pub mod recent;
+mod rule_tests;
 pub mod services;
 pub mod sessions;
 pub mod settling;
@@ -386,21 +387,4 @@ macro_rules! conformance {
             }
         }
     };
-}
-
-/// The tests of [`conformance!`], by noun.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! conformance_tests {
-    ($fresh:ident; $($noun:ident { $($rule:ident)* })*) => {$(
-        mod $noun {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $rule() {
-                    let (store, _keep) = super::$fresh().await;
-                    $crate::conformance::$noun::$rule(&$crate::conformance::Fixture::new(store)).await;
-                }
-            )*
-        }
-    )*};
 }

@@ -1,4 +1,4 @@
-//! Waits until the engine has nothing to do, for end-to-end tests.
+//! Waits until the engine has nothing to do, for tests and for a clock that a tester moves.
 
 use countersign_bus::HandOver;
 
@@ -7,7 +7,7 @@ use crate::signals::Counts;
 
 impl Engine {
     /// Waits until all deliveries that are handed over, due, parked for a connected device or in flight have been settled,
-    /// and webhooks have been called about them: for end-to-end tests. A retry that is due later does not count; an attempt
+    /// and webhooks have been called about them. A retry that is due later does not count; an attempt
     /// without a response from its provider, device or application does. Returns at once if the engine has stopped.
     pub async fn idle(&self) {
         let progress = |counts: Counts| (counts.begun, counts.replayed, counts.called);
@@ -27,6 +27,11 @@ impl Engine {
             }
         };
         self.tasks.stop().run_until_cancelled(idle).await;
+    }
+
+    /// How many attempts, replays and calls are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.tasks.count()
     }
 
     /// Has a duty poll twice: the first poll may have begun before this call, the second has not.

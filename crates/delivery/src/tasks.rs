@@ -47,6 +47,11 @@ impl Tasks {
         self.tracker.wait().await;
     }
 
+    /// How many tasks are left.
+    pub(crate) fn count(&self) -> usize {
+        self.tracker.len()
+    }
+
     /// Cancelled when the engine accepts no new work.
     pub(crate) fn stop(&self) -> &CancellationToken {
         &self.stop

@@ -133,6 +133,13 @@ impl Providers {
         self
     }
 
+    /// Puts each provider of a push service into another one.
+    #[must_use]
+    pub fn wrapped(self, wrap: impl Fn(Box<dyn Provider>) -> Box<dyn Provider>) -> Self {
+        let Self { stream, apn, fcm, web_push } = self;
+        Self { stream, apn: wrap(apn), fcm: wrap(fcm), web_push: wrap(web_push) }
+    }
+
     /// To whom nothing is sent now.
     pub fn outages(&self) -> Vec<Outage> {
         [&self.stream, &self.apn, &self.fcm, &self.web_push]

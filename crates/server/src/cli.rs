@@ -155,6 +155,10 @@ pub struct Serve {
     /// Create a new database although there is a master key of an old one, which is given up
     #[arg(long)]
     pub new_database: bool,
+    /// For automated tests: a clock to move at /_test/clock, bad manners at /_test/manners. Only on loopback, with a new database or
+    /// one of an earlier test
+    #[arg(long)]
+    pub test_mode: bool,
 }
 
 /// `migrate-data`

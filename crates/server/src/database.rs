@@ -15,6 +15,7 @@ use secrecy::ExposeSecret as _;
 use crate::clock::{self, DatabaseClock, SteadyClock};
 use crate::config::Config;
 use crate::folder;
+use crate::test_mode::{self, TestMode};
 use crate::world::World;
 
 /// An open database.
@@ -32,6 +33,31 @@ impl Database {
     /// The database cannot be reached, opened or migrated.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
         Self::open_as(config, SchemaPolicy::Serve).await
+    }
+
+    /// Opens a test database for a server in test mode: creates and marks it if it is missing or no server has used it.
+    ///
+    /// # Errors
+    /// As [`Database::open`]; or a server has used it, and it is no test database.
+    pub async fn open_for_tests(config: &Config) -> anyhow::Result<Self> {
+        test_mode::check_file(config)?;
+        let database = Self::open(config).await?;
+        if let Self::Sqlite(store) = &database {
+            store.mark_as_test().await?;
+        }
+        Ok(database)
+    }
+
+    /// Opens the database for a server that people rely on.
+    ///
+    /// # Errors
+    /// As [`Database::open`]; or it is a test database.
+    pub async fn open_for_people(config: &Config) -> anyhow::Result<Self> {
+        let database = Self::open(config).await?;
+        if let Self::Sqlite(store) = &database {
+            test_mode::reject_test_database(store, config)?;
+        }
+        Ok(database)
     }
 
     /// Opens the database for a command beside servers: a server must have used it, and nothing is created or
@@ -127,6 +153,21 @@ impl Database {
             Self::Sqlite(store) => Arc::clone(store) as _,
             Self::Postgres(store) => Arc::clone(store) as _,
         }
+    }
+
+    /// The world of a server: with the clock of [`set_clock`](Self::set_clock), which a tester moves in test mode.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn world(&self, world: &World, test_mode: bool) -> anyhow::Result<World> {
+        let world = self.set_clock(world).await?;
+        Ok(match self {
+            Self::Sqlite(store) if test_mode => {
+                let mode = TestMode::new(Arc::clone(store), Arc::clone(&world.clock));
+                world.in_test_mode(mode)
+            }
+            Self::Sqlite(_) | Self::Postgres(_) => world,
+        })
     }
 
     /// The world with the clock that deadlines are judged by: PostgreSQL's, which all servers share, or with SQLite

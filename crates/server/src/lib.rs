@@ -19,6 +19,7 @@ pub mod secret_file;
 pub mod signals;
 mod surroundings;
 pub mod telemetry;
+pub mod test_mode;
 mod transparency;
 mod urls;
 pub mod version;

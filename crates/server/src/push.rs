@@ -17,6 +17,7 @@ use countersign_providers::{CallTimeouts, Guard, Outgoing, ProviderTokens, Provi
 use countersign_verify::{CredentialSecrets, Verify};
 
 use crate::config::Config;
+use crate::test_mode::Tested;
 use crate::world::World;
 
 use outgoing::NOT_RIGHT;
@@ -63,7 +64,13 @@ impl PushContext {
             clock: Arc::clone(&world.clock),
             entropy: Arc::clone(&world.entropy),
         };
-        Providers::with_push(bus, parts).context(NOT_RIGHT)
+        let providers = Providers::with_push(bus, parts).context(NOT_RIGHT)?;
+        Ok(match &world.test_mode {
+            Some(mode) => {
+                providers.wrapped(|inner| Box::new(Tested { inner, mode: Arc::clone(mode) }) as _)
+            }
+            None => providers,
+        })
     }
 
     /// The client of webhooks.

@@ -27,6 +27,7 @@ use crate::geo::GeoDatabase;
 use crate::listener::Listener;
 use crate::push::PushContext;
 use crate::surroundings::ServerSurroundings;
+use crate::test_mode::{DeviceBus, TestMode};
 use crate::transparency;
 use crate::urls::public_url;
 use crate::world::World;
@@ -52,10 +53,11 @@ pub struct Server {
     /// The UDP address for RADIUS clients, if the door is open.
     pub radius_address: Option<SocketAddr>,
     /// The delivery engine. Tests await its signals.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     /// The bus, for tests.
     pub bus: Arc<dyn Bus>,
     clock: Arc<dyn Clock>,
+    test_mode: Option<Arc<TestMode>>,
     main: Listener,
     admin: Option<Listener>,
     tasks: Tasks,
@@ -87,6 +89,10 @@ impl Server {
         let public_url = public_url(config, address)?;
         let geo = GeoDatabase::of(&config.geo)?.map(Arc::new);
         let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
+        let bus: Arc<dyn Bus> = match world.test_mode.clone() {
+            Some(mode) => Arc::new(DeviceBus::new(bus, mode)),
+            None => bus,
+        };
         let (handover, inbox) = HandOver::new(config.delivery.queue_max);
         let (to_store, to_bus) = (Arc::clone(&store), Arc::clone(&bus));
         let verify =
@@ -106,11 +112,12 @@ impl Server {
         let vitals = Arc::new(Vitals::new(Arc::clone(&verify), surroundings, operators));
         let looking = tokio::spawn(Arc::clone(&vitals).keep_looking(tasks.shutdown.clone()));
         let parts = Parts { config, world, bus, handover, verify, push, providers, vitals, tasks };
-        let engine = parts.engine(store, inbox, log)?;
+        let engine = Arc::new(parts.engine(store, inbox, log)?);
         let state = parts.api_state(&public_url)?;
         let console = parts.console(&public_url, admin_address)?;
         let radius = sockets.radius.take();
-        let (main, admin) = Box::pin(parts.listen(sockets, &state, &console, metrics)).await?;
+        let (main, admin) =
+            Box::pin(parts.listen(sockets, &state, &console, (metrics, &engine))).await?;
         let radius = radius.map(|socket| parts.serve_radius(socket)).transpose()?.unzip();
         let Parts { bus, verify, tasks, .. } = parts;
         let counting = tokio::spawn(Arc::clone(&verify).keep_counting(tasks.shutdown.clone()));
@@ -128,12 +135,18 @@ impl Server {
             engine,
             bus,
             clock: Arc::clone(&world.clock),
+            test_mode: world.test_mode.clone(),
             main,
             admin,
             tasks,
             within: config.http.shutdown(),
             geo,
         })
+    }
+
+    /// Whether a tester can move its clock.
+    pub const fn is_in_test_mode(&self) -> bool {
+        self.test_mode.is_some()
     }
 
     /// Reads the certificate of the main listener again; `None` without a certificate.
@@ -155,6 +168,8 @@ impl Server {
     /// Stops the server: takes no new requests, answers long polls, tells sockets to reconnect, and finishes and
     /// commits what is in flight, all within the configured time.
     pub async fn stop(self) {
+        // What is bounded by a clock must not wait for one that stands.
+        self.test_mode.iter().for_each(|mode| mode.clock.run());
         let deadline = self.clock.now() + self.within;
         self.tasks.shutdown.cancel();
         self.tasks.streams.close();

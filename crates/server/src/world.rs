@@ -8,6 +8,8 @@ use countersign_domain::sequence::Sequence;
 use countersign_domain::time::Instant;
 use countersign_domain::world::{Clock, Entropy, Sleep};
 
+use crate::test_mode::TestMode;
+
 /// The clock and the source of randomness of a server.
 #[derive(Clone)]
 pub struct World {
@@ -15,12 +17,20 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The hands of a tester, if the server is in test mode.
+    pub test_mode: Option<Arc<TestMode>>,
 }
 
 impl World {
     /// The system's clock and random bytes.
     pub fn real() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy) }
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(OsEntropy), test_mode: None }
+    }
+
+    /// The same world, whose clock a tester moves.
+    #[must_use]
+    pub fn in_test_mode(self, mode: TestMode) -> Self {
+        Self { clock: Arc::new(mode.clock.clone()), test_mode: Some(Arc::new(mode)), ..self }
     }
 }
 

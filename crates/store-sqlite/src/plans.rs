@@ -40,6 +40,7 @@ const ALL: [(&str, &[(&str, &str)]); 45] = [
     ("pauses", crate::pauses::STATEMENTS),
     ("protections", crate::protections::STATEMENTS),
     ("provider_tokens", crate::provider_tokens::STATEMENTS),
+    ("purpose", crate::purpose::STATEMENTS),
     ("recent", crate::recent::STATEMENTS),
     ("services", crate::services::STATEMENTS),
     ("sessions", crate::sessions::STATEMENTS),

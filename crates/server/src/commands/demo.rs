@@ -32,7 +32,7 @@ use crate::config::{Config, Sources};
 use crate::database::Database;
 use crate::wiring::Server;
 use crate::world::World;
-use crate::{descriptors, telemetry};
+use crate::{descriptors, telemetry, test_mode};
 
 /// Runs the demonstration; then, unless `--once` is set, serves until interrupted.
 pub(super) async fn run(common: Common, flags: Demo) -> anyhow::Result<ExitCode> {
@@ -72,7 +72,7 @@ async fn show(
     }
     let console = server.console.one_time_link(account);
     tokio::select! {
-        ended = Box::pin(interactive::keep_serving(&participants, &console, flags.open)) => ended,
+        ended = Box::pin(interactive::keep_serving(&participants, server, &console, flags.open)) => ended,
         () = interrupts.next() => {
             println!("\nStopping. Nothing is kept.");
             Ok(())
@@ -102,7 +102,12 @@ fn config(common: Common, flags: &Demo, folder: &Path) -> anyhow::Result<Config>
 
 async fn start(config: &Config) -> anyhow::Result<(Server, (AccountSid, Secret))> {
     let world = World::real();
-    let store = Database::open(config).await?.store();
+    let is_test = test_mode::check_settings(config).is_ok();
+    let database = match is_test {
+        true => Database::open_for_tests(config).await?,
+        false => Database::open_for_people(config).await?,
+    };
+    let (world, store) = (database.world(&world, is_test).await?, database.store());
     let key = MasterKey::new(random(&*world.entropy));
     let server =
         Box::pin(Server::start(config, &world, store, &key, Arc::new(String::new), async |_| {

@@ -16,6 +16,7 @@ use crate::config::{Config, Origin};
 use crate::database::Database;
 use crate::folder::{self, FolderLock};
 use crate::master_key;
+use crate::test_mode;
 use crate::world::World;
 
 /// Progress is printed after this many rows.
@@ -84,7 +85,10 @@ async fn open(
     let database = Database::open_as(config, schema_policy).await?;
     let now = database.time(&World::real()).await?;
     let store: Arc<dyn Moving> = match database {
-        Database::Sqlite(store) => store,
+        Database::Sqlite(store) => {
+            test_mode::reject_test_database(&store, config)?;
+            store
+        }
         Database::Postgres(store) => {
             let servers = store.servers().await?;
             ensure!(

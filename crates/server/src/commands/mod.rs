@@ -83,7 +83,7 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
             let config = load(&common, &settings)?;
             let again = || load(&common, &settings);
             let origins = config.origins.clone();
-            let ended = runtime()?.block_on(serve::run(config, &again, flags.new_database));
+            let ended = runtime()?.block_on(serve::run(config, &again, &flags));
             ended.map(|()| ExitCode::SUCCESS).map_err(|error| origins.explain(error))
         }
         Command::Demo(flags) => runtime()?.block_on(demo::run(common, flags)),

@@ -20,7 +20,7 @@ use crate::signals::{SignalAction, Signals};
 use crate::version::VERSION;
 use crate::wiring::Server;
 use crate::world::World;
-use crate::{bus, descriptors, folder, push, secret_file, telemetry, urls};
+use crate::{bus, descriptors, folder, push, secret_file, telemetry, test_mode, urls};
 
 /// The flags as settings.
 pub(super) fn settings(flags: &Serve) -> Vec<Flag> {
@@ -45,7 +45,7 @@ pub(super) fn settings(flags: &Serve) -> Vec<Flag> {
 pub(super) async fn run(
     config: Config,
     again: &impl Fn() -> anyhow::Result<Config>,
-    new_database: bool,
+    flags: &Serve,
 ) -> anyhow::Result<()> {
     // Handlers come first, so that no signal is lost, or ends the process, during the start.
     let mut signals = Signals::new()?;
@@ -59,14 +59,20 @@ pub(super) async fn run(
     let metrics: Render = Arc::new(metrics);
 
     bus::suits_database(&config)?;
+    if flags.test_mode {
+        test_mode::check_settings(&config)?;
+    }
     folder::make(&config.data_dir)?;
     let lock = folder::lock(&config.data_dir)?;
     lock.name_server()?;
     let world = World::real();
-    let key = master_key::for_server(&config, variable, new_database, &*world.entropy)?;
-    let database = Database::open(&config).await?;
-    master_key::suits_database(&config, &key, database.is_used().await?, new_database)?;
-    let (world, store) = (database.set_clock(&world).await?, database.store());
+    let key = master_key::for_server(&config, variable, flags.new_database, &*world.entropy)?;
+    let database = match flags.test_mode {
+        true => Database::open_for_tests(&config).await?,
+        false => Database::open_for_people(&config).await?,
+    };
+    master_key::suits_database(&config, &key, database.is_used().await?, flags.new_database)?;
+    let (world, store) = (database.world(&world, flags.test_mode).await?, database.store());
     let prepare = async |verify: &Verify| {
         if let Some(path) = key.keep()? {
             tracing::warn!(path = %path.display(), "a master key was created: keep a copy of it apart from the database, which is useless without it");
@@ -76,6 +82,9 @@ pub(super) async fn run(
     let starting = Server::start(&config, &world, store, &key.key, metrics, prepare);
     let server = Box::pin(starting).await?;
     tracing::info!(version = VERSION, address = %server.address, public_url = %server.public_url, data = %config.data_dir.display(), "countersign is ready");
+    if world.test_mode.is_some() {
+        test_mode::announce(&server.public_url);
+    }
     tell_pages(&config, &server);
     if let Some(address) = server.admin_address {
         tracing::info!(%address, "the operator's listener serves health, readiness and metrics");

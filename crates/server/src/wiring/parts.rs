@@ -13,6 +13,7 @@ use countersign_bus::{Bus, HandOver};
 use countersign_console::Console;
 use countersign_delivery::{Engine, EngineOptions, EngineParts};
 use countersign_domain::call_queue::QueueLimits;
+use countersign_domain::world::Clock;
 use countersign_doors::duo::{self, DuoDoor};
 use countersign_doors::forward_auth::{self, ForwardAuthDoor};
 use countersign_doors::keycloak::{self, KeycloakDoor};
@@ -20,6 +21,8 @@ use countersign_doors::openid::{self, OpenIdDoor};
 use countersign_doors::radius::{self, RadiusDoor};
 use countersign_doors::sign_in::{self, SignInDoor};
 use countersign_providers::Providers;
+use countersign_providers::client_call::ClientCaller;
+use countersign_providers::webhook::WebhookCaller;
 use countersign_store::Store;
 use countersign_store::seam::Retention;
 use countersign_tlog::LogKey;
@@ -34,6 +37,7 @@ use crate::config::{Config, ConsoleListener};
 use crate::listener::{self, Certificate, Listener};
 use crate::push::PushContext;
 use crate::telemetry::spans;
+use crate::test_mode::{self, StreamClock, Tested, TestedWebhooks};
 use crate::transparency;
 use crate::urls;
 use crate::world::World;
@@ -102,8 +106,8 @@ impl Parts<'_> {
             log: log.transpose()?,
             bus: Arc::clone(&self.bus),
             providers: Arc::clone(&self.providers),
-            webhooks: Arc::new(self.push.webhooks(self.world)?),
-            clients: Arc::new(self.push.clients(self.world)?),
+            webhooks: self.webhooks()?,
+            clients: self.clients()?,
             clock: Arc::clone(&self.world.clock),
             entropy: Arc::clone(&self.world.entropy),
             handover: self.handover.clone(),
@@ -113,12 +117,36 @@ impl Parts<'_> {
         Ok(Engine::start(&parts, inbox))
     }
 
+    fn webhooks(&self) -> anyhow::Result<Arc<dyn WebhookCaller>> {
+        let inner = self.push.webhooks(self.world)?;
+        Ok(match self.world.test_mode.clone() {
+            Some(mode) => Arc::new(TestedWebhooks::new(inner, mode)),
+            None => Arc::new(inner),
+        })
+    }
+
+    fn clients(&self) -> anyhow::Result<Arc<dyn ClientCaller>> {
+        let inner = self.push.clients(self.world)?;
+        Ok(match self.world.test_mode.clone() {
+            Some(mode) => Arc::new(Tested { inner, mode }),
+            None => Arc::new(inner),
+        })
+    }
+
+    /// The clock of device streams.
+    fn stream_clock(&self) -> Arc<dyn Clock> {
+        match &self.world.test_mode {
+            Some(mode) => Arc::new(StreamClock(mode.clock.clone())),
+            None => Arc::clone(&self.world.clock),
+        }
+    }
+
     fn device_streams(&self) -> Arc<SocketContext> {
         let stream = &self.config.stream;
         let parts = Arc::new(SocketContext {
             bus: Arc::clone(&self.bus),
             handover: self.handover.clone(),
-            clock: Arc::clone(&self.world.clock),
+            clock: self.stream_clock(),
             entropy: Arc::clone(&self.world.entropy),
             auth: Arc::clone(&self.verify) as _,
             shutdown: self.tasks.shutdown.clone(),
@@ -222,7 +250,7 @@ impl Parts<'_> {
         sockets: Sockets,
         state: &Arc<ApiState>,
         console: &Arc<Console>,
-        metrics: Render,
+        (metrics, engine): (Render, &Arc<Engine>),
     ) -> anyhow::Result<(Listener, Option<Listener>)> {
         let Config { http, console: pages_of, .. } = self.config;
         let pages = |listener| {
@@ -245,6 +273,10 @@ impl Parts<'_> {
             .merge(self.sign_in(state.public_url.as_str()))
             .merge(pages(ConsoleListener::Main));
         let router = countersign_api::router(state, main_pages);
+        let router = match self.world.test_mode.clone() {
+            Some(mode) => test_mode::around(router, mode, engine, state),
+            None => router,
+        };
         let router = spans::joined(router, &self.config.traces);
         let bounds = listener::Bounds::of_config(self.config)?;
         let main = Box::pin(Listener::start(sockets.main, router, certificate, bounds)).await?;

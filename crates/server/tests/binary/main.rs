@@ -35,6 +35,7 @@ mod stand_ins;
 mod start;
 mod stop;
 mod support;
+mod test_mode;
 mod tools;
 mod traces;
 mod virtual_phone;

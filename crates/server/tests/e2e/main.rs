@@ -52,6 +52,7 @@ mod sockets;
 mod streams_h2;
 mod support;
 mod suspended;
+mod test_mode;
 mod tls;
 mod totp;
 mod transparency;

@@ -13,6 +13,7 @@ use super::participants::Participants;
 use super::response::Created;
 use super::timeline::short;
 use crate::commands::phone::screen::{Card, Paint, plain};
+use crate::wiring::Server;
 use crate::world::SystemClock;
 
 /// How long the person looks at a challenge: time enough to push it once more.
@@ -23,6 +24,7 @@ const OPEN_LIFETIME: Duration = Duration::from_secs(59 * 60);
 /// Serves and answers until dropped.
 pub(super) async fn keep_serving(
     participants: &Participants,
+    server: &Server,
     console: &str,
     open_browser: bool,
 ) -> anyhow::Result<()> {
@@ -30,6 +32,9 @@ pub(super) async fn keep_serving(
     let open = participants.challenge("Still there?", &[("ExpirationDate", &until)]);
     let Created { sid: open } = participants.app.expect(&open, 201).await?.read()?;
     invite(participants, &open);
+    if server.is_in_test_mode() {
+        show_clock(participants);
+    }
     let person = Person { phone: participants.phone.clone(), paint: participants.paint };
     browser::show_console(participants, console, open_browser);
     tokio::try_join!(browser::enrol_and_ask(participants, open_browser), person.run(&open))
@@ -53,6 +58,16 @@ fn invite(participants: &Participants, open: &str) {
     println!("{}", participants.app.curl(&participants.notify(open, 150), "  "));
     title("See the status of its pushes");
     println!("{}\n", participants.app.curl(&participants.notifications(open), "  "));
+}
+
+/// How to use test mode.
+fn show_clock(participants: &Participants) {
+    let Participants { app, paint, .. } = participants;
+    println!("  {}\n", paint.bold("Let five minutes pass at once"));
+    println!(
+        "  curl --request PUT '{}/_test/clock' --data '{{\"advance_seconds\": 300}}'\n",
+        app.base
+    );
 }
 
 /// The person with the phone.

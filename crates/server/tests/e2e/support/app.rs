@@ -50,13 +50,28 @@ impl TestApp {
 
     /// A server whose own clock may be wrong about the time that `clock` shows.
     pub async fn start_by(clock: ManualClock, own: Arc<dyn Clock>, settings: &[&str]) -> Self {
+        Self::start_for(clock, own, settings, false).await
+    }
+
+    /// In test mode, which is for SQLite alone: a tester moves the server's clock, from noon on.
+    pub async fn start_in_test_mode(settings: &[&str]) -> Self {
+        let clock = ManualClock::new();
+        Self::start_for(clock.clone(), Arc::new(clock), settings, true).await
+    }
+
+    async fn start_for(
+        clock: ManualClock,
+        own: Arc<dyn Clock>,
+        settings: &[&str],
+        in_test_mode: bool,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let world =
-            World { clock: own, entropy: Arc::new(SeededEntropy::new(20_260_101).ordered()) };
+        let entropy = Arc::new(SeededEntropy::new(20_260_101).ordered());
+        let world = World { clock: own, entropy, test_mode: None };
         let mut config = configure(folder.path(), settings);
-        let database = on_postgres().then(TestDatabase::new);
+        let database = (on_postgres() && !in_test_mode).then(TestDatabase::new);
         config.database.url = database.as_ref().map(|database| database.url().into());
-        let server = open(&config, &world).await;
+        let server = open(&config, &world, in_test_mode).await;
         // A restarted server listens at the same address.
         config.http.listen = server.address;
         let (account, token) = server.verify.create_account("first").await.expect("an account");
@@ -94,21 +109,21 @@ impl TestApp {
     /// Ends the server as a crash would, and starts another over the same database.
     pub async fn crash_and_restart(&mut self) {
         drop(self.server.take());
-        self.server = Some(open(&self.config, &self.world).await);
+        self.server = Some(open(&self.config, &self.world, false).await);
     }
 
     /// Stops the server as SIGTERM would, and starts another over the same database, with one setting changed.
     pub async fn restart_with(&mut self, change: impl FnOnce(&mut Config)) {
         self.server.take().expect("a server runs").stop().await;
         change(&mut self.config);
-        self.server = Some(open(&self.config, &self.world).await);
+        self.server = Some(open(&self.config, &self.world, false).await);
     }
 
     /// Another server with the same configuration, database and clock.
     pub async fn other_node(&self) -> Server {
         let mut config = self.config.clone();
         config.http.listen.set_port(0);
-        open(&config, &self.world).await
+        open(&config, &self.world, false).await
     }
 
     /// The use cases of another process over the same database, such as `countersign accounts`. Its changes are not announced
@@ -198,13 +213,22 @@ fn configure(folder: &Path, settings: &[&str]) -> Config {
         .expect("a configuration")
 }
 
-async fn open(config: &Config, world: &World) -> Server {
-    let store = Database::open(config).await.expect("the database opens").store();
+async fn open(config: &Config, world: &World, in_test_mode: bool) -> Server {
+    let database = match in_test_mode {
+        true => Database::open_for_tests(config).await,
+        false => Database::open_for_people(config).await,
+    };
+    let database = database.expect("the database opens");
+    let world = match in_test_mode {
+        true => database.world(world, true).await.expect("a world"),
+        false => world.clone(),
+    };
+    let store = database.store();
     let key = master_key();
     for _ in 0..1_000 {
         let started = Box::pin(Server::start(
             config,
-            world,
+            &world,
             Arc::clone(&store),
             &key,
             Arc::new(String::new),

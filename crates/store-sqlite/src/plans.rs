@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 45] = [
+const ALL: [(&str, &[(&str, &str)]); 46] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),

@@ -8,9 +8,9 @@ use countersign_store::page::{Page, PageQuery};
 use countersign_store::seam::AuditTrail;
 use countersign_store_sql::audit_entry_columns;
 use countersign_store_sql::rows::audit_entries::audit_entry;
-use countersign_store_sql::values::limit;
 use tokio_postgres::Row;
 
+use crate::audited::insert;
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
@@ -21,18 +21,6 @@ use crate::store::PostgresStore;
 
 const LIST: &str =
     concat!("SELECT ", audit_entry_columns!(), " FROM audit_entries WHERE account_sid = $1");
-const INSERT: &str = concat!(
-    "INSERT INTO audit_entries (",
-    audit_entry_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
-);
-
-const TRIM: &str = "DELETE FROM audit_entries WHERE account_sid = $1 AND sid IN \
-     (SELECT sid FROM audit_entries WHERE account_sid = $1 AND sid <= \
-     (SELECT sid FROM audit_entries WHERE account_sid = $1 ORDER BY sid DESC LIMIT 1 OFFSET $2) ORDER BY sid LIMIT $3)";
-/// Entries that one entry removes at most.
-const MAX_TRIMMED: usize = 1_000;
-
 struct Add(Vec<AuditEntry>, usize);
 
 #[async_trait]
@@ -41,21 +29,7 @@ impl Command for Add {
 
     async fn run(&self, db: &Session) -> Result<(), DatabaseError> {
         for entry in &self.0 {
-            let row = params![
-                id(entry.account.as_bytes()),
-                id(entry.sid.as_bytes()),
-                entry.at.as_micros(),
-                entry.actor.as_str(),
-                entry.event.as_str(),
-                entry.subject.as_deref(),
-                entry.refusal.as_deref(),
-                entry.address.map(|address| address.to_string()),
-            ];
-            db.execute(INSERT, row).await?;
-            if entry.causes_trimming() {
-                let account = id(entry.account.as_bytes());
-                db.execute(TRIM, params![account, limit(self.1), limit(MAX_TRIMMED)]).await?;
-            }
+            insert(db, entry, self.1).await?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use countersign_domain::time::Instant;
 use countersign_domain::webhook::EventType;
 use countersign_domain::webhook_call::{BEHIND_FOR, Call, CallLease};
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{CallsFound, CallsWanted};
+use countersign_store::seam::{CallsFound, CallsWanted, Outcome};
 use countersign_store_sql::values::{limit, parameters_text};
 use countersign_store_sql::{rows, webhook_columns};
 use futures_util::future::try_join_all;
@@ -270,6 +270,12 @@ struct Leased {
     put: i64,
     /// The leased calls, each with its event type if this release knows it.
     calls: Vec<(CallLease, Option<EventType>)>,
+}
+
+impl Outcome for Leased {
+    fn is_done(&self) -> bool {
+        self.put > 0 || !self.calls.is_empty()
+    }
 }
 
 #[async_trait]

@@ -25,8 +25,9 @@ use uuid::Uuid;
 
 use crate::answers;
 use crate::cells::cells_of;
-use crate::command::Command;
+use crate::command::{Command, Planning};
 use crate::error::DatabaseError;
+use crate::gather::Gathered as _;
 use crate::opening::Open;
 use crate::paging::{Listing, by_id};
 use crate::params::{id, params};
@@ -129,6 +130,24 @@ impl Command for Confirmation {
     }
 }
 
+/// An opening that shares its transaction with no other.
+struct Alone(Open);
+
+#[async_trait]
+impl Command for Alone {
+    type Output = Opened;
+    const PLANNING: Planning = Open::PLANNING;
+
+    fn decides_at(&self) -> Option<(Instant, Instant)> {
+        self.0.decides_at().map(|at| (at, at))
+    }
+
+    async fn run(&self, db: &Session) -> Result<Opened, DatabaseError> {
+        let mut opened = Open::run_all(std::slice::from_ref(&self.0), db).await?;
+        Ok(opened.pop().expect("a batch has a result for each command"))
+    }
+}
+
 struct CountWrong(ChallengeSid);
 
 #[async_trait]
@@ -173,7 +192,12 @@ async fn of_type(
 #[async_trait]
 impl Challenges for PostgresStore {
     async fn open_challenge(&self, opening: &Opening) -> StoreResult<Opened> {
-        self.opening.run(Open(NewChallenge::new(opening)?)).await
+        let open = Open(NewChallenge::new(opening)?);
+        match self.entry {
+            None => self.opening.run(open).await,
+            // The entry of the audit trail belongs to this challenge alone.
+            Some(_) => self.write(Alone(open)).await,
+        }
     }
 
     async fn challenge(

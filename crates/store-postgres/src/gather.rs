@@ -178,7 +178,8 @@ impl Drop for InFlight<'_> {
     }
 }
 
-/// The handle of the workers, which stop when it is dropped.
+/// The handle of the workers, which stop when all its clones are dropped.
+#[derive(Clone)]
 pub(crate) struct Gatherer<G: Gathered> {
     queue: mpsc::Sender<Job<G>>,
     time_limits: TimeLimits,

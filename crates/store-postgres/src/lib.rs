@@ -12,6 +12,7 @@ mod access_tokens;
 mod accounts;
 mod answers;
 mod audit_trail;
+mod audited;
 mod backchannel;
 mod backchannel_requests;
 mod backlog;

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use countersign_domain::audit::AuditEntry;
 use countersign_store::error::{StoreError, StoreResult};
 use countersign_store::health::Health;
-use countersign_store::seam::{Answer, Store};
+use countersign_store::seam::{Answer, Outcome, Store};
 use countersign_store::wait_budget::Wait;
 use tokio::sync::Semaphore;
 
+use crate::audited::Audited;
 use crate::call_results::CallResult;
 use crate::command::Command;
 use crate::database::Database;
@@ -30,6 +32,8 @@ pub struct PostgresStore {
     pub(crate) notifying: Gatherer<Notify>,
     pub(crate) answering: Gatherer<Answer>,
     pub(crate) settling_calls: Gatherer<CallResult>,
+    /// The entry of the audit trail that commands of this handle store.
+    pub(crate) entry: Option<Arc<AuditEntry>>,
 }
 
 impl PostgresStore {
@@ -51,13 +55,24 @@ impl PostgresStore {
             settling_calls: Gatherer::start(&db, sizes),
             queue,
             health: Arc::default(),
+            entry: None,
             db,
         })
     }
 
     /// Runs a command in a transaction of its own. The command continues when the caller goes away, so that no connection is
     /// returned in the middle of a transaction.
-    pub(crate) async fn write<C: Command>(&self, command: C) -> StoreResult<C::Output> {
+    pub(crate) async fn write<C: Command>(&self, command: C) -> StoreResult<C::Output>
+    where
+        C::Output: Outcome,
+    {
+        match &self.entry {
+            None => self.run(command).await,
+            Some(entry) => self.run(Audited(command, Arc::clone(entry))).await,
+        }
+    }
+
+    async fn run<C: Command>(&self, command: C) -> StoreResult<C::Output> {
         let permit = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| gather::too_many())?;
         let (db, deadline, _wait) =
             (self.db.clone(), self.db.time_limits.deadline(C::TIME_LIMIT), Wait::begin());
@@ -85,4 +100,17 @@ impl std::fmt::Debug for PostgresStore {
     }
 }
 
-impl Store for PostgresStore {}
+impl Store for PostgresStore {
+    fn audited(&self, entry: AuditEntry) -> Arc<dyn Store> {
+        Arc::new(Self {
+            db: self.db.clone(),
+            queue: Arc::clone(&self.queue),
+            health: Arc::clone(&self.health),
+            opening: self.opening.clone(),
+            notifying: self.notifying.clone(),
+            answering: self.answering.clone(),
+            settling_calls: self.settling_calls.clone(),
+            entry: Some(Arc::new(entry)),
+        })
+    }
+}

@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use countersign_store::Store;
+use countersign_store::conformance::{Fixture, audit_trail};
 use countersign_store::moving::{Kind, TABLES};
 use countersign_store_postgres::{Options, PostgresStore};
 use countersign_store_sqlite::SqliteStore;
@@ -105,4 +108,17 @@ async fn there_is_no_sequence_and_no_foreign_key() {
          + (SELECT count(*) FROM pg_constraint WHERE contype = 'f')",
     );
     assert_eq!(count, "0");
+}
+
+#[tokio::test]
+async fn an_action_without_its_entry_is_not_done() {
+    let database = TestDatabase::new();
+    let options = Options { url: database.url(), ..Options::default() };
+    let store = PostgresStore::connect(options).await.unwrap();
+    let fixture = Fixture::new(Arc::new(store) as Arc<dyn Store>);
+    let service = fixture.make.service(&fixture.account().await);
+    let store = fixture.store.audited(audit_trail::entry(&fixture, service.account));
+    database.psql("DROP TABLE audit_entries");
+    assert!(store.create_service(&service).await.is_err());
+    assert_eq!(fixture.store.service(service.sid).await, Ok(None));
 }

@@ -9,31 +9,22 @@ use countersign_store::seam::AuditTrail;
 use countersign_store_sql::audit_entry_columns;
 use countersign_store_sql::paging::keyed;
 use countersign_store_sql::rows::audit_entries::audit_entry;
-use countersign_store_sql::values::limit;
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use crate::audited::insert;
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
 use crate::paging::{Listing, downwards, upwards};
-use crate::statement::{execute, statements};
+use crate::statement::statements;
 use crate::store::SqliteStore;
 
 statements! {
     UP = upwards!("sid"; "SELECT ", audit_entry_columns!(), " FROM audit_entries WHERE account_sid = ?1");
     DOWN = downwards!("sid"; "SELECT ", audit_entry_columns!(), " FROM audit_entries WHERE account_sid = ?1");
-    INSERT = concat!(
-        "INSERT INTO audit_entries (", audit_entry_columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
-    );
-    TRIM = "DELETE FROM audit_entries WHERE (account_sid, sid) IN \
-            (SELECT account_sid, sid FROM audit_entries WHERE account_sid = ?1 AND sid <= \
-            (SELECT sid FROM audit_entries WHERE account_sid = ?1 ORDER BY sid DESC LIMIT 1 OFFSET ?2) ORDER BY sid LIMIT ?3)";
     OLD = "DELETE FROM audit_entries WHERE (account_sid, sid) IN \
            (SELECT account_sid, sid FROM audit_entries WHERE at <= ?1 LIMIT ?2)";
 }
-
-/// Entries that one entry removes at most.
-const MAX_TRIMMED: usize = 1_000;
 
 struct Add(Vec<AuditEntry>, usize);
 
@@ -41,24 +32,7 @@ impl Command for Add {
     type Output = ();
 
     fn run(&self, db: &Connection) -> Result<(), DatabaseError> {
-        for entry in &self.0 {
-            let row = params![
-                entry.account.as_bytes(),
-                entry.sid.as_bytes(),
-                entry.at.as_micros(),
-                entry.actor,
-                entry.event,
-                entry.subject,
-                entry.refusal,
-                entry.address.map(|address| address.to_string()),
-            ];
-            execute(db, INSERT, row)?;
-            if entry.causes_trimming() {
-                let account = entry.account.as_bytes();
-                execute(db, TRIM, params![account, limit(self.1), limit(MAX_TRIMMED)])?;
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(|entry| insert(db, entry, self.1))
     }
 }
 

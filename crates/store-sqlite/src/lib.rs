@@ -11,6 +11,7 @@ mod access_tokens;
 mod accounts;
 mod answers;
 mod audit_trail;
+mod audited;
 mod backchannel;
 mod backlog;
 mod backup;

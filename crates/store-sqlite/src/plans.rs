@@ -8,11 +8,12 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 46] = [
+const ALL: [(&str, &[(&str, &str)]); 47] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
     ("audit_trail", crate::audit_trail::STATEMENTS),
+    ("audited", crate::audited::STATEMENTS),
     ("backchannel", crate::backchannel::STATEMENTS),
     ("backlog", crate::backlog::STATEMENTS),
     ("call_leases", crate::call_leases::STATEMENTS),

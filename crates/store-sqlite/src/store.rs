@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use countersign_domain::audit::AuditEntry;
 use countersign_store::error::{StoreError, StoreResult};
-use countersign_store::seam::Store;
+use countersign_store::seam::{Outcome, Store};
 use rusqlite::Connection;
 
+use crate::audited::Audited;
 use crate::command::Command;
 use crate::connection;
 use crate::error::DatabaseError;
@@ -18,7 +20,9 @@ use crate::writer::Writer;
 pub struct SqliteStore {
     // Dropped before the writer, so that the writer closes the file last, which empties the write-ahead log.
     readers: Arc<Readers>,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Arc<Writer>,
+    /// The entry of the audit trail that commands of this handle store.
+    entry: Option<Arc<AuditEntry>>,
 }
 
 impl SqliteStore {
@@ -38,13 +42,20 @@ impl SqliteStore {
         connection::migrate(&mut db, path, options.schema_policy)?;
         Ok(Self {
             readers: Arc::new(Readers::open(path, &options)?),
-            writer: Writer::start(db, path.to_owned(), options)?,
+            writer: Arc::new(Writer::start(db, path.to_owned(), options)?),
+            entry: None,
         })
     }
 
     /// Queues a command and waits until it is committed.
-    pub(crate) async fn write<C: Command>(&self, command: C) -> StoreResult<C::Output> {
-        self.writer.run(command).await
+    pub(crate) async fn write<C: Command>(&self, command: C) -> StoreResult<C::Output>
+    where
+        C::Output: Outcome,
+    {
+        match &self.entry {
+            None => self.writer.run(command).await,
+            Some(entry) => self.writer.run(Audited(command, Arc::clone(entry))).await,
+        }
     }
 
     /// Reads on the caller's thread.
@@ -72,4 +83,12 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
-impl Store for SqliteStore {}
+impl Store for SqliteStore {
+    fn audited(&self, entry: AuditEntry) -> Arc<dyn Store> {
+        Arc::new(Self {
+            readers: Arc::clone(&self.readers),
+            writer: Arc::clone(&self.writer),
+            entry: Some(Arc::new(entry)),
+        })
+    }
+}

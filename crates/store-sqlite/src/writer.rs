@@ -282,7 +282,7 @@ mod tests {
         assert_eq!((pace(512), pace(usize::MAX)), (PACE_MOST, PACE_MOST));
     }
 
-    async fn the_writer_goes_on_after<C: Command>(command: C) {
+    async fn the_writer_goes_on_after<C: Command<Output = ()>>(command: C) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store.db");
         let store = SqliteStore::open(path, Options::default()).unwrap();

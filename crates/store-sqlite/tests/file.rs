@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use countersign_domain::account::Account;
 use countersign_domain::factor::Factor;
-use countersign_store::conformance::{Fixture, newer};
+use countersign_store::conformance::{Fixture, audit_trail, newer};
 use countersign_store::schema::SchemaPolicy;
 use countersign_store::seam::{
     Accounts, Enrolled, Enrolment, Inserted, LogoChange, Updated, Upkeep,
@@ -293,6 +293,17 @@ async fn a_missing_folder_is_unavailable() {
     let file = File::new(Options::default());
     let opened = SqliteStore::open(file.folder.path().join("no/store.db"), Options::default());
     assert!(matches!(opened.err(), Some(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn an_action_without_its_entry_is_not_done() {
+    let file = File::new(Options::default());
+    let fixture = file.fixture();
+    let service = fixture.make.service(&fixture.account().await);
+    let store = fixture.store.audited(audit_trail::entry(&fixture, service.account));
+    file.other_process().execute_batch("DROP TABLE audit_entries").unwrap();
+    assert!(store.create_service(&service).await.is_err());
+    assert_eq!(fixture.store.service(service.sid).await, Ok(None));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use countersign_domain::time::Instant;
 use countersign_store::seam::Inserted;
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Action;
 use crate::caller::OpenedAccessToken;
 use crate::error::{AuthError, VerifyError, VerifyResult};
 use crate::keys::Keys;
@@ -65,6 +66,17 @@ impl Verify {
         service: ServiceSid,
         new: NewAccessToken,
     ) -> VerifyResult<(AccessToken, Secret)> {
+        self.create_access_token_by(self.unnamed_action(), account, service, new).await
+    }
+
+    /// The same, as a named action.
+    pub(crate) async fn create_access_token_by(
+        &self,
+        action: Action,
+        account: AccountSid,
+        service: ServiceSid,
+        new: NewAccessToken,
+    ) -> VerifyResult<(AccessToken, Secret)> {
         self.service(account, service).await?;
         let now = self.time().await?;
         let token = AccessToken {
@@ -79,8 +91,9 @@ impl Verify {
             created_at: now,
             used_at: None,
         };
-        match self.store.create_access_token(&token).await? {
+        match action.store().create_access_token(&token).await? {
             Inserted::Done => {
+                action.done();
                 let text = self.token_text(&token);
                 Ok((token, text))
             }

@@ -8,7 +8,7 @@ use countersign_store::seam::Inserted;
 use countersign_store::{Page, PageQuery};
 
 use crate::error::{VerifyError, VerifyResult};
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::{Verify, page_up_to};
 
 impl Verify {
@@ -43,9 +43,10 @@ impl Verify {
         {
             return Err(VerifyError::TooManyApiKeys(most));
         }
-        match self.store.create_api_key(&key).await? {
+        let action = self.action(Event::ApiKeyCreated, account, sid);
+        match action.store().create_api_key(&key).await? {
             Inserted::Done => {
-                security::done(Event::ApiKeyCreated, account, sid);
+                action.done();
                 Ok((key, secret))
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -96,12 +97,13 @@ impl Verify {
         account: Option<AccountSid>,
         sid: ApiKeySid,
     ) -> VerifyResult<()> {
-        let was_there = self.store.delete_api_key(sid).await?;
+        let action = self.action(Event::ApiKeyRevoked, account, sid);
+        let was_there = action.store().delete_api_key(sid).await?;
         self.bus.announce(Changed::ApiKey(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::ApiKeyRevoked, account, sid);
+        action.done();
         Ok(())
     }
 }

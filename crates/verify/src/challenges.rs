@@ -126,8 +126,10 @@ impl Verify {
         let prompts = found.settings.protection.prompts(&self.settings.limits);
         let (opening, push) = self.plan_opening(challenge, &factor, prompts, now).await;
         let reservation = self.reserve_challenge(&opening.challenge)?;
-        let opened = self.store.open_challenge(&opening).await?;
+        let action = self.unnamed_action();
+        let opened = action.store().open_challenge(&opening).await?;
         refuse_unopened(&opening.challenge, opened, now)?;
+        action.done();
         reservation.keep();
         self.begin_push(push).await;
         Ok(opening.challenge)

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::credential_secrets::CredentialSecrets;
 use crate::error::{VerifyError, VerifyResult};
 use crate::parameter::Parameter;
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::{MAX_TRIES, Verify, page_up_to};
 
 /// The secrets as they are stored, sealed as one JSON document.
@@ -77,9 +77,10 @@ impl Verify {
         {
             return Err(VerifyError::TooManyCredentials(most));
         }
-        match self.store.create_credential(&credential).await? {
+        let action = self.action(Event::CredentialCreated, account, sid);
+        match action.store().create_credential(&credential).await? {
             Inserted::Done => {
-                security::done(Event::CredentialCreated, account, sid);
+                action.done();
                 Ok(credential)
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -143,6 +144,7 @@ impl Verify {
         sid: CredentialSid,
         update: &CredentialUpdate,
     ) -> VerifyResult<Credential> {
+        let action = self.action(Event::CredentialUpdated, account, sid);
         for _ in 0..MAX_TRIES {
             let old = self.credential(account, sid).await?;
             let secrets = update.secrets.clone().or(self.open_secrets(&old)?);
@@ -157,10 +159,10 @@ impl Verify {
                 ..old
             };
             self.check_credential(&new, &secrets)?;
-            match self.store.update_credential(&new, old.updated_at).await? {
+            match action.store().update_credential(&new, old.updated_at).await? {
                 Updated::Done => {
                     self.bus.announce(Changed::Credential(sid)).await;
-                    security::done(Event::CredentialUpdated, account, sid);
+                    action.done();
                     return Ok(new);
                 }
                 Updated::Stale => {}
@@ -180,12 +182,13 @@ impl Verify {
         sid: CredentialSid,
     ) -> VerifyResult<()> {
         self.credential(account, sid).await?;
-        let was_there = self.store.delete_credential(sid).await?;
+        let action = self.action(Event::CredentialDeleted, account, sid);
+        let was_there = action.store().delete_credential(sid).await?;
         self.bus.announce(Changed::Credential(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::CredentialDeleted, account, sid);
+        action.done();
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use countersign_store::seam::Inserted;
 use countersign_store::{Page, PageQuery};
 
 use crate::error::{VerifyError, VerifyResult};
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::Verify;
 
 /// The page size that holds all factors of an entity, which has fewer.
@@ -87,7 +87,8 @@ impl Verify {
         let entity = self.entity(account, service, identity).await?;
         let devices =
             self.store.factors(entity.owner.entity, PageQuery::first(ALL_DEVICES)).await?;
-        if !self.store.delete_entity(service, identity, self.now()).await? {
+        let action = self.action(Event::EntityDeleted, account, entity.owner.entity);
+        if !action.store().delete_entity(service, identity, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
         self.quotas.record(account, -(Usage::ENTITY + Usage::of_label(entity.label.as_ref())));
@@ -96,7 +97,7 @@ impl Verify {
             self.bus.dismiss(factor.sid()).await;
         }
         self.bus.announce(Changed::Entity(entity.owner.entity)).await;
-        security::done(Event::EntityDeleted, account, entity.owner.entity);
+        action.done();
         Ok(())
     }
 

@@ -214,8 +214,10 @@ impl Verify {
         let moves = change.address.is_some();
         let now = self.later_than(factor.updated_at);
         let was = Usage::of_factor(&factor);
-        let factor = self.store.update_factor(factor.owner.entity, sid, &change, now).await?;
+        let (action, entity) = (self.unnamed_action(), factor.owner.entity);
+        let factor = action.store().update_factor(entity, sid, &change, now).await?;
         let factor = factor.ok_or(VerifyError::NotFound)?;
+        action.done();
         self.quotas.record(factor.owner.account, Usage::of_factor(&factor) + -was);
         if change.verified {
             security::done(Event::FactorVerified, factor.owner.account, sid);
@@ -246,7 +248,8 @@ impl Verify {
             AnyFactor::Push(factor) => (factor.owner.clone(), Usage::of_factor(&factor)),
             AnyFactor::Totp(factor) => (factor.owner.clone(), Usage::of_totp_factor(&factor)),
         };
-        let was_there = self.store.delete_factor(owner.entity, sid, self.now()).await?;
+        let action = self.action(Event::FactorDeleted, owner.account, sid);
+        let was_there = action.store().delete_factor(owner.entity, sid, self.now()).await?;
         if was_there {
             self.quotas.record(owner.account, -stored);
         }
@@ -256,7 +259,7 @@ impl Verify {
         if !was_there {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::FactorDeleted, owner.account, sid);
+        action.done();
         Ok(())
     }
 

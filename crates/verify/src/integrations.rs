@@ -11,10 +11,11 @@ use countersign_domain::sid::{AccountSid, IntegrationSid, ServiceSid};
 use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
+use crate::audit::Action;
 use crate::error::{VerifyError, VerifyResult};
 use crate::opened_integration::OpenedIntegration;
 use crate::parameter::Parameter;
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::{MAX_TRIES, Verify};
 
 /// Integrations of one kind that are read together.
@@ -50,10 +51,11 @@ impl Verify {
             updated_at: now,
         };
         let most = self.settings.limits.integrations_per_service;
-        match self.store.create_integration(&integration, most).await? {
+        let action = self.action(Event::IntegrationCreated, account, sid);
+        match action.store().create_integration(&integration, most).await? {
             Inserted::Done => {
                 self.bus.announce(Changed::Integration(sid)).await;
-                security::done(Event::IntegrationCreated, account, sid);
+                action.done();
                 Ok(OpenedIntegration { integration, secret })
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -105,9 +107,8 @@ impl Verify {
             edit(integration.kind, &mut integration.settings)?;
             check(integration.kind, &integration.settings).map_err(E::from)
         };
-        let changed = self.replace_integration(account, service, sid, edit).await?;
-        security::done(Event::IntegrationUpdated, account, sid);
-        Ok(changed)
+        let action = self.action(Event::IntegrationUpdated, account, sid);
+        self.replace_integration(action, account, service, sid, edit).await
     }
 
     /// Gives an integration another secret, which is returned once. The old one no longer counts: at once on this node, within ten
@@ -128,13 +129,14 @@ impl Verify {
             integration.secret = sealed.clone();
             Ok::<_, VerifyError>(())
         };
-        let integration = self.replace_integration(account, service, sid, edit).await?;
-        security::done(Event::IntegrationRotated, account, sid);
+        let action = self.action(Event::IntegrationRotated, account, sid);
+        let integration = self.replace_integration(action, account, service, sid, edit).await?;
         Ok(OpenedIntegration { integration, secret })
     }
 
     async fn replace_integration<E: From<VerifyError>>(
         &self,
+        action: Action,
         account: AccountSid,
         service: ServiceSid,
         sid: IntegrationSid,
@@ -145,10 +147,11 @@ impl Verify {
             let was = integration.updated_at;
             edit(&mut integration)?;
             integration.updated_at = self.later_than(was);
-            let updated = self.store.update_integration(&integration, was).await;
+            let updated = action.store().update_integration(&integration, was).await;
             match updated.map_err(VerifyError::from)? {
                 Updated::Done => {
                     self.bus.announce(Changed::Integration(sid)).await;
+                    action.done();
                     return Ok(integration);
                 }
                 Updated::Stale => {}
@@ -169,12 +172,13 @@ impl Verify {
         sid: IntegrationSid,
     ) -> VerifyResult<()> {
         self.service(account, service).await?;
-        let was_there = self.store.delete_integration(service, sid).await?;
+        let action = self.action(Event::IntegrationDeleted, account, sid);
+        let was_there = action.store().delete_integration(service, sid).await?;
         self.bus.announce(Changed::Integration(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::IntegrationDeleted, account, sid);
+        action.done();
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::error::{VerifyError, VerifyResult};
 use crate::passwords::Passwords;
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::Verify;
 
 pub use crate::passwords::LENGTH as PASSWORD_LENGTH;
@@ -54,9 +54,10 @@ impl Verify {
         let sid = OperatorSid::mint(now, &*self.entropy);
         let operator =
             Operator { sid, account, name, role, password: None, created_at: now, updated_at: now };
-        match self.store.create_operator(&operator, MAX_OPERATORS).await? {
+        let action = self.action(Event::OperatorCreated, account, sid);
+        match action.store().create_operator(&operator, MAX_OPERATORS).await? {
             Inserted::Done => {
-                security::done(Event::OperatorCreated, account, sid);
+                action.done();
                 Ok(operator)
             }
             Inserted::NoParent => Err(NewOperatorError::NoAccount(account)),
@@ -123,11 +124,11 @@ impl Verify {
         operator: &Operator,
         change: OperatorChange,
     ) -> VerifyResult<()> {
-        let changed = self.store.change_operator(operator.sid, &change, self.now()).await?;
-        if !changed {
+        let action = self.action(Event::OperatorChanged, operator.account, operator.sid);
+        if !action.store().change_operator(operator.sid, &change, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::OperatorChanged, operator.account, operator.sid);
+        action.done();
         Ok(())
     }
 
@@ -141,10 +142,11 @@ impl Verify {
     ) -> VerifyResult<(Secret, Instant)> {
         let (key, expires_at) = (Secret::new(self.nonce()), self.time().await? + LINK_LIFETIME);
         let hash = self.keys.hash(key.expose());
-        if !self.store.put_operator_link(operator.sid, hash, expires_at).await? {
+        let action = self.action(Event::OperatorLink, operator.account, operator.sid);
+        if !action.store().put_operator_link(operator.sid, hash, expires_at).await? {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::OperatorLink, operator.account, operator.sid);
+        action.done();
         Ok((key, expires_at))
     }
 
@@ -153,10 +155,11 @@ impl Verify {
     /// # Errors
     /// [`VerifyError::NotFound`].
     pub async fn delete_operator(&self, operator: &Operator) -> VerifyResult<()> {
-        if !self.store.delete_operator(operator.sid).await? {
+        let action = self.action(Event::OperatorDeleted, operator.account, operator.sid);
+        if !action.store().delete_operator(operator.sid).await? {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::OperatorDeleted, operator.account, operator.sid);
+        action.done();
         self.forget_devices(operator).await?;
         Ok(())
     }

@@ -82,10 +82,11 @@ impl Verify {
             ProtectionChange::Resume => (Event::EntityResumed, None),
         };
         let stored = Protection { pause, cause: None, counts_from: now };
-        if !self.store.protect(&owner, stored).await? {
+        let action = self.action(event, account, owner.entity);
+        if !action.store().protect(&owner, stored).await? {
             return Err(VerifyError::NotFound);
         }
-        security::done(event, account, owner.entity);
+        action.done();
         Ok(EntityProtection::of(owner, Some(stored), now))
     }
 

@@ -192,9 +192,11 @@ impl Verify {
         call: CallId,
     ) -> VerifyResult<()> {
         self.webhook(account, service, webhook).await?;
-        if !self.store.resend_call(webhook, call, self.now()).await? {
+        let action = self.unnamed_action();
+        if !action.store().resend_call(webhook, call, self.now()).await? {
             return Err(VerifyError::NotFound);
         }
+        action.done();
         self.handover.happened();
         Ok(())
     }
@@ -213,7 +215,11 @@ impl Verify {
         event: Option<EventType>,
     ) -> VerifyResult<usize> {
         self.webhook(account, service, webhook).await?;
-        let resent = self.store.resend_calls(webhook, list, event, self.now(), MAX_RESENT).await?;
+        let (action, now) = (self.unnamed_action(), self.now());
+        let resent = action.store().resend_calls(webhook, list, event, now, MAX_RESENT).await?;
+        if resent > 0 {
+            action.done();
+        }
         self.handover.happened();
         Ok(resent)
     }

@@ -107,8 +107,8 @@ impl Verify {
             account_label: AccountLabel::parse(name).ok(),
             ttl: *TTL.end(),
         };
-        let (token, _) = self.create_access_token(account, service, new).await?;
-        self.audit(session, Event::SecondFactorInvited, &operator.to_string()).await;
+        let action = self.action_of(session, Event::SecondFactorInvited, operator.to_string());
+        let (token, _) = self.create_access_token_by(action, account, service, new).await?;
         Ok(token)
     }
 
@@ -144,10 +144,11 @@ impl Verify {
         let (identity, devices) = (identity(operator), Devices::All);
         let group =
             self.create_challenge_group(account, service, &identity, &devices, &new).await?;
-        if !self.store.prompt_session(session.id, group.sid()).await? {
+        let action = self.action_of(session, Event::SecondFactorAsked, operator.to_string());
+        if !action.store().prompt_session(session.id, group.sid()).await? {
             return Err(VerifyError::NotFound);
         }
-        self.audit(session, Event::SecondFactorAsked, &operator.to_string()).await;
+        action.done();
         Ok(())
     }
 
@@ -161,9 +162,10 @@ impl Verify {
             return Ok(false);
         }
         let until = self.time().await? + self.settings.sessions.max;
-        let completed = self.store.complete_session(session.id, prompt, until).await?;
-        if completed && let Who::Operator(sid, _) = &session.who {
-            self.audit(session, Event::SignIn, &sid.to_string()).await;
+        let action = self.action_of(session, Event::SignIn, session.who.subject(session.account));
+        let completed = action.store().complete_session(session.id, prompt, until).await?;
+        if completed {
+            action.done();
         }
         Ok(completed)
     }

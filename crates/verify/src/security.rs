@@ -7,6 +7,7 @@
 
 use std::fmt::{self, Display};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use countersign_domain::sid::AccountSid;
@@ -65,21 +66,27 @@ pub(crate) struct Noted {
 
 /// The person at the console on whose behalf a request runs, and what was done so far.
 pub(crate) struct Acting {
-    name: String,
+    /// The account that the person is signed in to.
+    pub(crate) account: AccountSid,
+    /// The person's name in the audit trail.
+    pub(crate) name: String,
+    /// The route of the request, which names actions without a name of their own.
+    pub(crate) route: String,
     noted: Mutex<Vec<Noted>>,
+    /// Whether an action stored its entry by its own command.
+    has_entry: AtomicBool,
 }
 
 impl Acting {
-    pub(crate) fn new(name: String) -> Self {
-        Self { name, noted: Mutex::default() }
+    pub(crate) fn new(account: AccountSid, name: String, route: &str) -> Self {
+        let (noted, has_entry) = (Mutex::default(), AtomicBool::new(false));
+        Self { account, name, route: route.to_owned(), noted, has_entry }
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
+    /// Whether the request has no entry so far.
     pub(crate) fn is_empty(&self) -> bool {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.has_entry.load(Ordering::Relaxed)
+            && self.noted.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// Takes the entries since the last call.
@@ -98,6 +105,11 @@ impl Acting {
 tokio::task_local! {
     static ORIGIN: Origin;
     static ACTING: Arc<Acting>;
+}
+
+/// The person at the console on whose behalf this runs.
+pub(crate) fn person() -> Option<Arc<Acting>> {
+    ACTING.try_with(Arc::clone).ok()
 }
 
 /// Runs `work` on behalf of a person at the console.
@@ -195,9 +207,28 @@ events! {
 
 /// Logs that `subject` was created, changed, used or ended.
 pub fn done(event: Event, account: impl Into<Option<AccountSid>>, subject: impl Display) {
-    let (Origin { address, via }, account) = (origin(), account.into());
     let operator = note(event, Some(subject.to_string()), None);
-    let event = event.as_str();
+    write(event, account.into(), &subject, operator);
+}
+
+/// Logs an action whose entry of the audit trail its own command has stored.
+pub(crate) fn done_with_entry(
+    event: Event,
+    account: Option<AccountSid>,
+    subject: &str,
+    by: &Acting,
+) {
+    by.has_entry.store(true, Ordering::Relaxed);
+    write(event, account, &subject, Some(by.name.clone()));
+}
+
+fn write(
+    event: Event,
+    account: Option<AccountSid>,
+    subject: &dyn Display,
+    operator: Option<String>,
+) {
+    let (Origin { address, via }, event) = (origin(), event.as_str());
     tracing::info!(
         target: TARGET,
         event,

@@ -16,7 +16,7 @@ use countersign_store::{Page, PageQuery, StoreError};
 use crate::caller::Caller;
 use crate::error::{VerifyError, VerifyResult};
 use crate::keys::VapidKey;
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::{MAX_TRIES, Verify, page_up_to};
 
 /// Whether a service is available to its devices.
@@ -52,9 +52,10 @@ impl Verify {
         {
             return Err(VerifyError::TooManyServices(most));
         }
-        match self.store.create_service(&service).await? {
+        let action = self.action(Event::ServiceCreated, account, sid);
+        match action.store().create_service(&service).await? {
             Inserted::Done => {
-                security::done(Event::ServiceCreated, account, sid);
+                action.done();
                 Ok(service)
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -151,6 +152,7 @@ impl Verify {
         sid: ServiceSid,
         edit: impl Fn(&mut ServiceSettings) -> Result<LogoChange, E> + Send + Sync,
     ) -> Result<Service, E> {
+        let action = self.action(Event::ServiceUpdated, account, sid);
         for _ in 0..MAX_TRIES {
             let service = self.store.service(sid).await.map_err(VerifyError::from)?;
             let mut service = service
@@ -164,11 +166,12 @@ impl Verify {
             let change = Usage::of_logo(new.branding.logo) + -Usage::of_logo(old.branding.logo);
             let reservation = self.quotas.reserve(account, change, &[], self.now())?;
             service.updated_at = self.later_than(was);
-            match self.store.update_service(&service, logo, was).await.map_err(VerifyError::from)? {
+            let updated = action.store().update_service(&service, logo, was).await;
+            match updated.map_err(VerifyError::from)? {
                 Updated::Done => {
                     reservation.keep();
                     self.bus.announce(Changed::Service(sid)).await;
-                    security::done(Event::ServiceUpdated, account, sid);
+                    action.done();
                     return Ok(service);
                 }
                 Updated::Stale => {}
@@ -203,13 +206,14 @@ impl Verify {
     /// [`VerifyError::NotFound`].
     pub async fn delete_service(&self, account: AccountSid, sid: ServiceSid) -> VerifyResult<()> {
         let service = self.service(account, sid).await?;
-        let was_there = self.store.delete_service(sid, self.now()).await?;
+        let action = self.action(Event::ServiceDeleted, account, sid);
+        let was_there = action.store().delete_service(sid, self.now()).await?;
         self.bus.announce(Changed::Service(sid)).await;
         if !was_there {
             return Err(VerifyError::NotFound);
         }
         self.quotas.record(account, -Usage::of_logo(service.settings.branding.logo));
-        security::done(Event::ServiceDeleted, account, sid);
+        action.done();
         Ok(())
     }
 

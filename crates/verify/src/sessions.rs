@@ -87,7 +87,7 @@ impl Verify {
         self.settings.sessions.max
     }
 
-    /// Opens a session. An operator's is half-open until a device has approved it, if the setting asks for that.
+    /// Opens a session, which is a sign-in. An operator's is half-open until a device has approved it, if the setting asks for that.
     pub(crate) async fn open_session(
         &self,
         account: AccountSid,
@@ -112,8 +112,14 @@ impl Verify {
             expires_at: now + lifetime,
             address,
         };
-        self.store.open_session(&record, MAX_SESSIONS).await?;
-        let session = self.admit(record).await?.ok_or(AuthError::Unknown)?;
+        let session = self.admit(record.clone()).await?.ok_or(AuthError::Unknown)?;
+        if needs_more {
+            self.store.open_session(&record, MAX_SESSIONS).await?;
+        } else {
+            let action = self.action_of(&session, Event::SignIn, session.who.subject(account));
+            action.store().open_session(&record, MAX_SESSIONS).await?;
+            action.done();
+        }
         Ok((session, cookie))
     }
 
@@ -193,8 +199,11 @@ impl Verify {
     /// # Errors
     /// The database failed.
     pub async fn sign_out(&self, session: &Session) -> VerifyResult<()> {
-        self.store.end_session(session.account, session.id).await?;
-        security::done(Event::SignOut, session.account, session.who.subject(session.account));
+        let (account, subject) = (session.account, session.who.subject(session.account));
+        let action = self.action(Event::SignOut, account, subject);
+        if action.store().end_session(account, session.id).await? {
+            action.done();
+        }
         Ok(())
     }
 
@@ -232,8 +241,11 @@ impl Verify {
         let session = self.admit(found).await.map_err(|_| VerifyError::NotFound)?;
         let session =
             session.filter(|session| may_end(by, session)).ok_or(VerifyError::NotFound)?;
-        self.store.end_session(session.account, session.id).await?;
-        security::done(Event::SessionEnded, by.account, session.who.subject(by.account));
+        let subject = session.who.subject(by.account);
+        let action = self.action(Event::SessionEnded, by.account, subject);
+        if action.store().end_session(session.account, session.id).await? {
+            action.done();
+        }
         Ok(())
     }
 
@@ -258,8 +270,11 @@ impl Verify {
     /// # Errors
     /// The database failed.
     pub async fn end_operators_sessions(&self, operator: &Operator) -> VerifyResult<usize> {
-        let ended = self.store.end_sessions_of(operator.sid).await?;
-        security::done(Event::SessionEnded, operator.account, operator.sid);
+        let action = self.action(Event::SessionEnded, operator.account, operator.sid);
+        let ended = action.store().end_sessions_of(operator.sid).await?;
+        if ended > 0 {
+            action.done();
+        }
         Ok(ended)
     }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use countersign_domain::operator::OperatorName;
 use countersign_domain::secret::Secret;
-use countersign_domain::session::{Opener, SessionStage};
+use countersign_domain::session::Opener;
 use countersign_domain::sid::{AccountSid, ApiKeySid, OperatorSid};
 
 use crate::error::AuthError;
@@ -45,11 +45,7 @@ impl Verify {
             Err(_) => self.judge_token(user, password).await,
         };
         match judged {
-            Ok((account, opener)) => {
-                let opened = self.open_session(account, opener, from).await?;
-                self.audit(&opened.0, Event::SignIn, &opened.0.who.subject(account)).await;
-                Ok(opened)
-            }
+            Ok((account, opener)) => self.open_session(account, opener, from).await,
             Err(fault) => {
                 log_refusal(Event::SignIn, user, &fault);
                 Err(fault)
@@ -121,9 +117,7 @@ impl Verify {
         self.check_active(account).await?;
         let found = self.cached_account(account).await?.ok_or(AuthError::Unknown)?;
         let opener = Opener::Account(account, found.primary.hash);
-        let opened = self.open_session(account, opener, from).await?;
-        self.audit(&opened.0, Event::SignIn, &account.to_string()).await;
-        Ok(opened)
+        self.open_session(account, opener, from).await
     }
 
     async fn open_operators_session(
@@ -133,11 +127,7 @@ impl Verify {
         from: Option<IpAddr>,
     ) -> Result<(Session, Secret), AuthError> {
         self.check_active(account).await?;
-        let opened = self.open_session(account, Opener::Operator(operator), from).await?;
-        if opened.0.stage == SessionStage::Open {
-            self.audit(&opened.0, Event::SignIn, &operator.to_string()).await;
-        }
-        Ok(opened)
+        self.open_session(account, Opener::Operator(operator), from).await
     }
 
     /// The owner of an account's token or of an API key's secret.

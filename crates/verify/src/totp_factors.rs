@@ -149,7 +149,7 @@ impl Verify {
         if code.is_none() && change == TotpChange::default() {
             return Ok(factor.clone());
         }
-        let mut factor = factor.clone();
+        let (mut factor, action) = (factor.clone(), self.unnamed_action());
         for _ in 0..MAX_TRIES {
             let now = self.time().await?;
             let update = TotpUpdate {
@@ -160,8 +160,9 @@ impl Verify {
                 change: change.clone(),
                 at: now.max(factor.updated_at + Duration::from_micros(1)),
             };
-            match self.store.update_totp_factor(&update).await? {
+            match action.store().update_totp_factor(&update).await? {
                 CodeUse::Accepted(factor) => {
+                    action.done();
                     if code.is_some() {
                         security::done(Event::FactorVerified, factor.owner.account, factor.sid);
                     }

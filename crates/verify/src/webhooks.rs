@@ -9,7 +9,7 @@ use countersign_store::seam::{Inserted, Updated};
 use countersign_store::{Page, PageQuery, StoreError};
 
 use crate::error::{VerifyError, VerifyResult};
-use crate::security::{self, Event};
+use crate::security::Event;
 use crate::verify::{MAX_TRIES, Verify};
 
 /// A webhook that an application asks for.
@@ -53,9 +53,10 @@ impl Verify {
             updated_at: now,
         };
         let most = self.settings.limits.webhooks_per_service;
-        match self.store.create_webhook(&webhook, most).await? {
+        let action = self.action(Event::WebhookCreated, account, webhook.sid);
+        match action.store().create_webhook(&webhook, most).await? {
             Inserted::Done => {
-                security::done(Event::WebhookCreated, account, webhook.sid);
+                action.done();
                 Ok(webhook)
             }
             Inserted::NoParent => Err(VerifyError::NotFound),
@@ -143,14 +144,16 @@ impl Verify {
         sid: WebhookSid,
         edit: impl Fn(&mut Webhook) -> Result<(), E> + Send + Sync,
     ) -> Result<Webhook, E> {
+        let action = self.action(Event::WebhookUpdated, account, sid);
         for _ in 0..MAX_TRIES {
             let mut webhook = self.webhook(account, service, sid).await?;
             let was = webhook.updated_at;
             edit(&mut webhook)?;
             webhook.updated_at = self.later_than(was);
-            match self.store.update_webhook(&webhook, was).await.map_err(VerifyError::from)? {
+            let updated = action.store().update_webhook(&webhook, was).await;
+            match updated.map_err(VerifyError::from)? {
                 Updated::Done => {
-                    security::done(Event::WebhookUpdated, account, sid);
+                    action.done();
                     return Ok(webhook);
                 }
                 Updated::Stale => {}
@@ -171,11 +174,11 @@ impl Verify {
         sid: WebhookSid,
     ) -> VerifyResult<()> {
         self.service(account, service).await?;
-        let was_there = self.store.delete_webhook(service, sid).await?;
-        if !was_there {
+        let action = self.action(Event::WebhookDeleted, account, sid);
+        if !action.store().delete_webhook(service, sid).await? {
             return Err(VerifyError::NotFound);
         }
-        security::done(Event::WebhookDeleted, account, sid);
+        action.done();
         Ok(())
     }
 }

@@ -7,9 +7,10 @@ use countersign_domain::sid::{AccountSid, AuditSid};
 
 use super::fixture::{Fixture, walks};
 use crate::page::PageQuery;
-use crate::seam::Retention;
+use crate::seam::{Inserted, LogoChange, Opened, Retention, Updated};
 
-fn entry(fixture: &Fixture, account: AccountSid) -> AuditEntry {
+/// An entry without what it may lack.
+pub fn entry(fixture: &Fixture, account: AccountSid) -> AuditEntry {
     AuditEntry {
         sid: AuditSid::mint(fixture.now(), &fixture.make.entropy),
         account,
@@ -89,4 +90,50 @@ pub async fn an_old_entry_is_removed(fixture: &Fixture) {
     assert_eq!(fixture.store.clean(fixture.now(), retention, 100).await, Ok(1));
     let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
     assert_eq!(page.items, [kept]);
+}
+
+/// The entry that is stored once however many commands are given for it.
+pub async fn an_action_and_its_entry_are_stored_together(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let account = factor.owner.account;
+    let mut entries = Vec::new();
+    let mut audited = || {
+        fixture.pass(1);
+        entries.push(entry(fixture, account));
+        fixture.store.audited(entries[entries.len() - 1].clone())
+    };
+    let owner = fixture.store.account(account).await.unwrap().unwrap();
+    let service = fixture.make.service(&owner);
+    let store = audited();
+    assert_eq!(store.create_service(&service).await, Ok(Inserted::Done));
+    let keep = LogoChange::Keep;
+    assert_eq!(store.update_service(&service, keep, service.updated_at).await, Ok(Updated::Done));
+    let challenge = fixture.make.challenge(&factor);
+    assert_eq!(
+        Fixture { store: audited(), ..fixture.clone() }.open(&challenge, None).await,
+        Opened::Done
+    );
+    assert_eq!(audited().delete_service(service.sid, fixture.now()).await, Ok(true));
+    let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items, entries);
+    assert!(fixture.challenge_now(&challenge).await.is_some());
+}
+
+/// Whatever the reason is.
+pub async fn an_action_that_is_not_done_leaves_no_entry(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let account = factor.owner.account;
+    let service = fixture.store.service(factor.owner.service).await.unwrap().unwrap();
+    let store = fixture.store.audited(entry(fixture, account));
+    assert_eq!(store.create_service(&service).await, Ok(Inserted::NotUnique));
+    let (keep, was) = (LogoChange::Keep, fixture.later(1));
+    assert_eq!(store.update_service(&service, keep, was).await, Ok(Updated::Stale));
+    let unknown = fixture.make.factor(&factor.owner);
+    let (entity, now) = (factor.owner.entity, fixture.now());
+    assert_eq!(store.delete_factor(entity, unknown.sid, now).await, Ok(false));
+    let refused = fixture.make.challenge(&unknown);
+    let by_person = Fixture { store, ..fixture.clone() };
+    assert_eq!(by_person.open(&refused, None).await, Opened::NoFactor);
+    let page = fixture.store.audit_entries(account, PageQuery::first(10)).await.unwrap();
+    assert_eq!(page.items, []);
 }

@@ -43,7 +43,9 @@ pub mod usage;
 pub mod webhook_calls;
 mod webhook_fixture;
 pub mod webhooks;
+
 pub use fixture::Fixture;
+
 /// Makes a `#[tokio::test]` of every rule.
 #[macro_export]
 macro_rules! conformance {
@@ -337,6 +339,8 @@ macro_rules! conformance {
                 entries_are_listed_page_by_page
                 the_oldest_entries_beyond_the_bound_are_removed
                 an_old_entry_is_removed
+                an_action_and_its_entry_are_stored_together
+                an_action_that_is_not_done_leaves_no_entry
             }
             timeline {
                 the_challenges_of_an_account_are_found_in_both_orders

@@ -14,6 +14,10 @@
 //! 3. Implement it in each backend, in the file of the same name, and extend the migrations of all backends.
 //! 4. Call it from `verify` or `delivery`, never from `api`.
 
+use std::sync::Arc;
+
+use countersign_domain::audit::AuditEntry;
+
 mod access_tokens;
 mod accounts;
 mod audit_trail;
@@ -30,6 +34,7 @@ mod integrations;
 mod notifications;
 mod one_time_rights;
 mod operators;
+mod outcome;
 mod protections;
 mod provider_tokens;
 mod recent;
@@ -64,6 +69,7 @@ pub use integrations::Integrations;
 pub use notifications::{Notifications, Notified};
 pub use one_time_rights::OneTimeRights;
 pub use operators::Operators;
+pub use outcome::Outcome;
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{CallCursor, CallList, Recent, WebhookState};
@@ -117,4 +123,8 @@ pub trait Store:
     + Send
     + Sync
 {
+    /// This database, for one action of a person at the console: the first command that [is done](Outcome::is_done) stores the
+    /// entry in its own transaction. A command that is not done stores none, and one whose entry cannot be stored fails. Commands
+    /// that no person gives at the console do not store it: settlements, leases, notifications, and answers of devices.
+    fn audited(&self, entry: AuditEntry) -> Arc<dyn Store>;
 }

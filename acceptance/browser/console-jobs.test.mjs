@@ -305,6 +305,17 @@ describe("the jobs of an operator", () => {
     await shot("integration-user");
     await at(`${integration}/secret`);
     await shot("integration-secret");
+    await at(`${service}/integrations/new?Kind=openid`);
+    await page.getByLabel("Name", { exact: true }).fill("The shop");
+    await page.getByLabel("Questions by CIBA").selectOption("ping");
+    await press("Make the integration");
+    await wrong("integration-openid-wrong");
+    await at(`${service}/integrations/new?Kind=forward_auth`);
+    await page.getByLabel("Name", { exact: true }).fill("The wiki");
+    await page.getByLabel("Sites that it protects").fill("https://wiki.example.com");
+    await press("Make the integration");
+    await page.locator("code.secret").waitFor();
+    await shot("integration-forward-auth");
 
     await at("/operators");
     await page.getByLabel("Name of the new operator").fill("no name");

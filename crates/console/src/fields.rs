@@ -15,6 +15,8 @@ pub(crate) enum Input {
     Area,
     /// A whole number.
     Number,
+    /// A time in UTC, which a script shows in the reader's zone.
+    Time,
     /// One of these values, each with its name.
     Choice(Vec<(String, String)>),
     /// Any of these values, each with its name and whether it is ticked.
@@ -50,6 +52,10 @@ impl Field {
         value: impl Into<String>,
     ) -> Self {
         Self::new(name, label, value.into(), Input::Number)
+    }
+
+    pub(crate) fn time(name: &'static str, label: &'static str, value: impl Into<String>) -> Self {
+        Self::new(name, label, value.into(), Input::Time)
     }
 
     /// Boxes to tick; `ticked` are the values that are.
@@ -102,6 +108,10 @@ impl Field {
         matches!(self.input, Input::Number)
     }
 
+    pub(crate) const fn is_time(&self) -> bool {
+        matches!(self.input, Input::Time)
+    }
+
     /// The id of the element that takes the focus.
     pub(crate) fn focus(&self) -> String {
         match &self.input {
@@ -146,8 +156,14 @@ impl Refusal {
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
         match error {
-            VerifyError::Parameter(Parameter::Integration(IntegrationPart::Networks), why) => {
-                Self::field("Networks", &why)
+            VerifyError::Parameter(Parameter::Integration(part), why) => {
+                let name = match part {
+                    IntegrationPart::Networks => "Networks",
+                    IntegrationPart::NotificationEndpoint => "OpenId.NotificationEndpoint",
+                    IntegrationPart::KeycloakIssuers => "Keycloak.Issuers",
+                    IntegrationPart::Sites => "ForwardAuth.Sites",
+                };
+                Self::field(name, &why)
             }
             error => PageError::from(error).into(),
         }

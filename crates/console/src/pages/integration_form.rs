@@ -6,7 +6,6 @@ use axum::response::Response;
 use countersign_domain::integration::{
     Integration, IntegrationKind, IntegrationSettings, PROMPT_SECONDS,
 };
-use countersign_domain::invalid::Invalid;
 use countersign_domain::service_protection::PresenceList;
 use countersign_domain::sid::ServiceSid;
 use countersign_domain::source_networks::SourceNetworks;
@@ -16,6 +15,7 @@ use countersign_verify::OpenedIntegration;
 use http::StatusCode;
 
 use super::integration_kinds::{KINDS, Kind, kind_of};
+use super::integration_settings::{self, Values, lines, seconds};
 use super::integrations::{found, path_of, with_secret};
 use crate::error::PageError;
 use crate::fields::{Field, Refusal, Wrong};
@@ -121,26 +121,8 @@ fn change(
     settings.unknown_users = form.read("UnknownUsers", str::parse)?;
     settings.presence = form.read_given("Presence", PresenceList::parse)?;
     settings.networks = form.read("Networks", |text| SourceNetworks::parse(lines(text)))?;
-    settings.prompt_seconds = form.read("PromptLife", prompt_seconds)?;
-    if kind == IntegrationKind::Duo {
-        settings.legacy = form.text("Legacy") == "true";
-    }
-    if kind == IntegrationKind::Radius {
-        settings.radius_mode = form.read("Radius.Mode", str::parse)?;
-        settings.message_authenticator = form.read("Radius.MessageAuthenticator", str::parse)?;
-    }
-    Ok(())
-}
-
-/// The lines of a text that are not empty.
-fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty())
-}
-
-fn prompt_seconds(text: &str) -> Result<u32, Invalid> {
-    let within = text.parse().ok().filter(|seconds| PROMPT_SECONDS.contains(seconds));
-    let (least, most) = (PROMPT_SECONDS.start(), PROMPT_SECONDS.end());
-    within.ok_or_else(|| Invalid(format!("must be a whole number from {least} to {most}").into()))
+    settings.prompt_seconds = form.read("PromptLife", seconds(PROMPT_SECONDS))?;
+    integration_settings::change(kind, form, settings)
 }
 
 fn new_page(
@@ -180,19 +162,6 @@ fn edit_page(
         path: format!("{}/edit", path_of(it)),
         back: path_of(it),
         fields,
-    }
-}
-
-/// The values of the fields: from the form that was sent, otherwise from the settings.
-struct Values<'a> {
-    form: &'a Form,
-    settings: Option<&'a IntegrationSettings>,
-}
-
-impl Values<'_> {
-    fn text(&self, name: &str, setting: impl Fn(&IntegrationSettings) -> String) -> String {
-        let setting = || self.settings.map(setting).unwrap_or_default();
-        self.form.given(name).map_or_else(setting, str::to_owned)
     }
 }
 
@@ -244,41 +213,8 @@ fn fields(kind: IntegrationKind, old: Option<&IntegrationSettings>, form: &Form)
         })
         .hint(format!("{} to {}.", PROMPT_SECONDS.start(), PROMPT_SECONDS.end())),
     ];
-    fields.extend(own_fields(kind, &values));
+    fields.extend(integration_settings::fields(kind, &values));
     fields
-}
-
-/// The fields that integrations of one kind have.
-fn own_fields(kind: IntegrationKind, values: &Values<'_>) -> Vec<Field> {
-    if kind == IntegrationKind::Duo {
-        return vec![
-            Field::text("Legacy", "Signatures without a date", {
-                values.text("Legacy", |it| it.legacy.to_string())
-            })
-            .choose_of(&[("false", "are refused"), ("true", "are accepted: they can be replayed")])
-            .hint("Debian 12’s login_duo and pam_duo send no date."),
-        ];
-    }
-    if kind == IntegrationKind::Radius {
-        return vec![
-            Field::text("Radius.Mode", "The answer", {
-                values.text("Radius.Mode", |it| it.radius_mode.as_str().to_owned())
-            })
-            .choose_of(&[
-                ("wait", "comes when the person has answered"),
-                ("challenge", "is a challenge at once, and the client asks again"),
-            ]),
-            Field::text("Radius.MessageAuthenticator", "Message-Authenticator", {
-                let word = |it: &IntegrationSettings| it.message_authenticator.as_str().to_owned();
-                values.text("Radius.MessageAuthenticator", word)
-            })
-            .choose_of(&[
-                ("required", "required"),
-                ("optional", "optional, for clients that send none"),
-            ]),
-        ];
-    }
-    Vec::new()
 }
 
 fn alias_line((name, identity): (&str, &Identity)) -> String {

@@ -15,29 +15,56 @@ pub(super) struct Kind {
     pub(super) way: &'static str,
 }
 
-/// The kinds that are made here.
-pub(super) const KINDS: [Kind; 2] = [
-    Kind {
-        kind: IntegrationKind::Duo,
-        name: "Duo Auth API",
-        key: Some("Integration key"),
-        secret: "Secret key",
-        way: "Programs that ask Duo, such as login_duo and pam_duo, ask this server at the API hostname.",
-    },
-    Kind {
-        kind: IntegrationKind::Radius,
-        name: "RADIUS",
-        key: None,
-        secret: "Shared secret",
-        way: "Gateways ask at radius.address, from the networks that are named here.",
-    },
-];
+/// All kinds.
+pub(super) const KINDS: [Kind; 5] = [DUO, RADIUS, OPENID, KEYCLOAK, FORWARD_AUTH];
 
-/// The words of a kind. One that is made elsewhere has the words of the API.
-pub(super) fn kind_of(kind: IntegrationKind) -> Kind {
-    let name = kind.as_str();
-    let (key, secret) = (Some("Key"), "Secret");
-    let way = "Its client is set up with the key and the secret.";
-    let other = Kind { kind, name, key, secret, way };
-    KINDS.into_iter().find(|it| it.kind == kind).unwrap_or(other)
+const DUO: Kind = Kind {
+    kind: IntegrationKind::Duo,
+    name: "Duo Auth API",
+    key: Some("Integration key"),
+    secret: "Secret key",
+    way: "Programs that ask Duo, such as login_duo and pam_duo, ask this server at the API hostname.",
+};
+
+const RADIUS: Kind = Kind {
+    kind: IntegrationKind::Radius,
+    name: "RADIUS",
+    key: None,
+    secret: "Shared secret",
+    way: "Gateways ask at radius.address, from the networks that are named here.",
+};
+
+const OPENID: Kind = Kind {
+    kind: IntegrationKind::OpenId,
+    name: "OpenID Connect",
+    key: Some("Client ID"),
+    secret: "Client secret",
+    way: "Clients find all else at the issuer, by discovery.",
+};
+
+const KEYCLOAK: Kind = Kind {
+    kind: IntegrationKind::Keycloak,
+    name: "Keycloak",
+    key: None,
+    secret: "Secret",
+    way: "Keycloak is started with the URI of this channel, which ends with the secret.",
+};
+
+const FORWARD_AUTH: Kind = Kind {
+    kind: IntegrationKind::ForwardAuth,
+    name: "forward-auth",
+    key: None,
+    secret: "Secret, which no web server needs",
+    way: "nginx, Caddy or Traefik ask before each request whether its browser is signed in. A new secret ends all sessions.",
+};
+
+/// The words of a kind.
+pub(super) const fn kind_of(kind: IntegrationKind) -> Kind {
+    match kind {
+        IntegrationKind::Duo => DUO,
+        IntegrationKind::Radius => RADIUS,
+        IntegrationKind::OpenId => OPENID,
+        IntegrationKind::Keycloak => KEYCLOAK,
+        IntegrationKind::ForwardAuth => FORWARD_AUTH,
+    }
 }

@@ -11,6 +11,7 @@ use http::HeaderMap;
 
 use super::confirm::Confirm;
 use super::integration_kinds::{KINDS, Kind, kind_of};
+use super::integration_settings;
 use crate::error::PageError;
 use crate::form::Form;
 use crate::frame::{self, Frame, Section};
@@ -163,18 +164,35 @@ pub(crate) async fn show(
 
 fn setup(console: &Console, it: &Integration, secret: Option<String>) -> Setup {
     let kind = kind_of(it.kind);
-    let mut facts = Vec::new();
-    if it.kind == IntegrationKind::Duo {
-        let url = url::Url::parse(&console.public_url).ok();
-        let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
-        let port = url.as_ref().and_then(url::Url::port);
-        let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-        facts.push(("API hostname", format!("{host}{port}")));
-    }
+    let mut facts = addresses(console, it);
     if let Some(name) = kind.key {
         facts.push((name, it.key.to_string()));
     }
     Setup { kind, facts, secret }
+}
+
+/// Where the client of an integration finds this server.
+fn addresses(console: &Console, it: &Integration) -> Vec<(&'static str, String)> {
+    let (base, key) = (&console.public_url, it.key);
+    match it.kind {
+        IntegrationKind::Duo => {
+            let url = url::Url::parse(base).ok();
+            let host = url.as_ref().and_then(url::Url::host_str).unwrap_or_default();
+            let port = url.as_ref().and_then(url::Url::port);
+            let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+            vec![("API hostname", format!("{host}{port}"))]
+        }
+        IntegrationKind::Radius => Vec::new(),
+        IntegrationKind::OpenId => vec![("Issuer", format!("{base}/openid/{}", it.service))],
+        IntegrationKind::Keycloak => {
+            let channel = format!("{base}/keycloak/{key}/ciba?secret=");
+            vec![("URI of the channel, before the secret", channel)]
+        }
+        IntegrationKind::ForwardAuth => vec![
+            ("Path that the web server passes on", format!("/forward-auth/{key}/")),
+            ("Address that it asks", format!("{base}/forward-auth/{key}")),
+        ],
+    }
 }
 
 /// How an integration treats people.
@@ -196,15 +214,7 @@ fn rules(kind: IntegrationKind, settings: &IntegrationSettings) -> Vec<(&'static
         ("Requests come from", joined(networks, "anywhere")),
         ("Seconds that a prompt lives", settings.prompt_seconds.to_string()),
     ];
-    if kind == IntegrationKind::Duo {
-        let legacy = if settings.legacy { "accepted" } else { "refused" };
-        rules.push(("Signatures without a date", legacy.to_owned()));
-    }
-    if kind == IntegrationKind::Radius {
-        let wanted = settings.message_authenticator.as_str();
-        rules.push(("The answer", settings.radius_mode.as_str().to_owned()));
-        rules.push(("Message-Authenticator", wanted.to_owned()));
-    }
+    rules.extend(integration_settings::rules(kind, settings));
     rules
 }
 

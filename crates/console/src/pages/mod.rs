@@ -12,6 +12,7 @@ pub(crate) mod export;
 mod group;
 pub(crate) mod integration_form;
 mod integration_kinds;
+mod integration_settings;
 pub(crate) mod integrations;
 pub(crate) mod invitations;
 pub(crate) mod link;

@@ -93,6 +93,101 @@ async fn an_integration_is_made_changed_rotated_and_deleted() {
     assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);
 }
 
+/// How an integration of a kind is made.
+struct Making {
+    kind: &'static str,
+    /// A form that lacks what the kind needs.
+    some: &'static [(&'static str, &'static str)],
+    /// The message beside the field that is missing.
+    wrong: &'static str,
+    /// The rest of the form.
+    rest: &'static [(&'static str, &'static str)],
+    /// What its page then shows.
+    shown: &'static [&'static str],
+}
+
+const MAKINGS: [Making; 3] = [
+    Making {
+        kind: "openid",
+        some: &[
+            ("OpenId.Ciba", "ping"),
+            ("OpenId.IdTokenAlg", "ES256"),
+            ("OpenId.UserCode", "required"),
+        ],
+        wrong: "<a href=\"#OpenId.NotificationEndpoint\">Where the client is called is required",
+        rest: &[
+            ("OpenId.NotificationEndpoint", "https://shop.example/ciba"),
+            ("OpenId.RedirectUris", "https://shop.example/cb\r\n\r\nhttps://shop.example/tv"),
+        ],
+        shown: &[
+            "<dt>Issuer</dt><dd><code>https://verify.example.com/openid/VA",
+            "<dt>Client ID</dt><dd><code>DI",
+            ">ping</bdi>",
+            ">https://shop.example/ciba</bdi>",
+            ">required</bdi>",
+            ">ES256</bdi>",
+            ">https://shop.example/cb, https://shop.example/tv</bdi>",
+        ],
+    },
+    Making {
+        kind: "keycloak",
+        some: &[],
+        wrong: "<a href=\"#Keycloak.Issuers\">Issuers of the realms that ask is required",
+        rest: &[("Keycloak.Issuers", "https://sso.example/realms/main")],
+        shown: &[
+            "<code>https://verify.example.com/keycloak/DI",
+            "/ciba?secret=</code>",
+            ">https://sso.example/realms/main</bdi>",
+        ],
+    },
+    Making {
+        kind: "forward_auth",
+        some: &[("ForwardAuth.SessionLife", "600")],
+        wrong: "<a href=\"#ForwardAuth.Sites\">Sites that it protects is required",
+        rest: &[("ForwardAuth.Sites", "https://wiki.example.com")],
+        shown: &[
+            "<code>https://verify.example.com/forward-auth/DI",
+            ">https://wiki.example.com</bdi>",
+            ">600</bdi>",
+        ],
+    },
+];
+
+#[tokio::test]
+async fn every_kind_is_made_and_changed_with_all_its_settings() {
+    let scene = Scene::at("https://verify.example.com").await;
+    let service = scene.service().await;
+    let mut browser = scene.operator().await;
+    let list = format!("/console/services/{}/integrations", service.sid);
+    for Making { kind, some, wrong, rest, shown } in MAKINGS {
+        let new = format!("{list}/new?Kind={kind}");
+        let mut form = with(&[("Kind", kind)]);
+        form.extend(some);
+        let page = browser.post(&new, &list, &form).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{kind}");
+        page.shows(wrong);
+        form.extend(rest);
+        let sent = browser.post(&new, &list, &form).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{kind}: {}", sent.text);
+        let made = browser.get(&sent.location).await;
+        assert_eq!(secret(&made).map(str::len), Some(40), "{kind}");
+        let path = sent.location.split('?').next().unwrap().to_owned();
+        // The form holds what is stored, so what it sends unchanged changes nothing.
+        let edit = format!("{path}/edit");
+        let page = browser.get(&edit).await;
+        for (_, value) in some.iter().chain(rest) {
+            page.shows(value.split("\r\n").next().unwrap());
+        }
+        let saved = browser.post(&edit, &edit, &form).await;
+        let page = browser.get(&saved.location).await;
+        page.shows("The integration is saved.");
+        for text in shown {
+            made.shows(text);
+            page.shows(text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_client_of_the_duo_api_is_told_hostname_and_key() {
     let scene = Scene::at("https://verify.example.com:8443").await;

@@ -128,6 +128,22 @@ describe("a page that follows what happens", () => {
     const [text] = await shown.allInnerTexts();
     assert.ok(text.startsWith(`${own} (`) && text.endsWith(`${machine.slice(11, 19)} UTC)`), text);
     await page.getByText("Times are yours (America/New_York), with UTC beside them.").waitFor();
+
+    // What is typed is the reader's time, and is sent as UTC.
+    await page.goto(`${page.console}/timeline`);
+    await page.locator("#filters summary").click();
+    await page.getByText("Your time (America/New_York), such as 2026-01-31 09:00").waitFor();
+    await page.getByLabel("From", { exact: true }).fill("2026-01-31 09:00");
+    await page.getByLabel("Before", { exact: true }).fill("2026-07-01");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.waitForURL(`${page.console}/timeline?from=2026-01-31T14%3A00%3A00Z&to=2026-07-01T04%3A00%3A00Z`);
+    await page.getByRole("link", { name: "Remove from: 31 Jan 2026, 09:00:00 (14:00:00 UTC)" }).waitFor();
+    assert.equal(await page.getByLabel("From", { exact: true }).inputValue(), "2026-01-31 09:00");
+    assert.equal(await page.getByLabel("Before", { exact: true }).inputValue(), "2026-07-01 00:00");
+    await page.goto(`${page.console}/timeline?from=yesterday`);
+    assert.equal(await page.getByLabel("From", { exact: true }).inputValue(), "yesterday");
+    await page.getByText("From must be a time such as 2026-01-31 09:00.").waitFor();
+
     const here = await operator(scene, t, { timezoneId: "UTC" });
     await here.goto(`${here.console}/sessions`);
     assert.match((await here.locator("main time").first().innerText()).trim(), /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/);

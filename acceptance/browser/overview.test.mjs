@@ -206,5 +206,20 @@ describe("the overview", () => {
     await page.getByRole("link", { name: "30 days" }).click();
     await page.getByRole("heading", { name: "The last 30 days" }).waitFor();
     await page.getByText(/2 approved/).first().waitFor({ state: "attached" });
+    await page.getByText("by days of UTC").first().waitFor();
+
+    // Hours are those of the reader's clock, and are labelled every six.
+    const away = await operator(t, { timezoneId: "Asia/Kolkata" });
+    const theirs = away.locator("#challenges a.stack").first();
+    assert.match(await theirs.getAttribute("aria-label"), /^\d\d:30 to \d\d:30: \d+ challenges: 2 approved, 1 denied/);
+    const from = new Date(await away.locator("#challenges .column").first().getAttribute("data-from"));
+    const form = { timeStyle: "short", timeZone: "Asia/Kolkata" };
+    const begin = new Intl.DateTimeFormat("en-GB", form).format(from);
+    assert.ok((await theirs.getAttribute("aria-label")).startsWith(begin), begin);
+    assert.match(await away.locator("#challenges tbody th").first().textContent(), /^\d\d:30 to \d\d:30$/);
+    await away.getByText("by hours of Asia/").first().waitFor();
+    const ticks = await away.locator("#challenges .hour").allTextContents();
+    const named = ticks.filter((tick) => tick !== "");
+    assert.ok(named.length >= 3 && named.every((tick) => ["00:30", "06:30", "12:30", "18:30"].includes(tick)), named.join());
   });
 });

@@ -29,6 +29,9 @@ const zoned = (date, machine) => {
   return `${SHOWN.format(date)} (${utc} UTC)`;
 };
 
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const MINUTES = new Intl.DateTimeFormat("en-GB", { timeStyle: "short" });
+
 /** How long ago a time was, in its largest unit. */
 const ago = (date) => {
   const seconds = Math.round((date - Date.now()) / 1_000);
@@ -44,10 +47,38 @@ const dress = () => {
     const exact = `${HERE.format(date)} · ${time.dateTime.slice(0, -1).replace("T", " ")} UTC`;
     if (time.title !== exact) time.title = exact;
     const isAgo = "ago" in time.dataset;
-    if (!isAgo && !("zoned" in time.dataset)) continue;
+    const isClock = "clock" in time.dataset;
+    if (!isAgo && !isClock && !("zoned" in time.dataset)) continue;
     if (isAgo && time.dataset.exact !== exact) time.dataset.exact = exact;
-    const text = isAgo ? ago(date) : zoned(date, time.dateTime);
+    const text = isAgo ? ago(date) : isClock ? CLOCK.format(date) : zoned(date, time.dateTime);
     if (time.textContent !== text && !isSelected(time)) time.textContent = text;
+  }
+};
+
+/** A label of a bar for every so many hours. */
+const TICK_HOURS = 6;
+
+/** Names the hours of bars and tables in the reader's zone. Where that differs from UTC by part of an hour, so do they. */
+const dressHours = () => {
+  for (const hours of document.querySelectorAll("[data-utc]")) {
+    const { from, to, utc } = hours.dataset;
+    const [begin, end] = [new Date(from), new Date(to)];
+    const here = `${MINUTES.format(begin)} to ${MINUTES.format(end)}`;
+    const named = (text) => (text.startsWith(utc) ? here + text.slice(utc.length) : text);
+    for (const part of hours.querySelectorAll(".tip, .unseen, th")) {
+      const text = named(part.textContent);
+      if (part.textContent !== text && !isSelected(part)) part.textContent = text;
+    }
+    const link = hours.querySelector("[aria-label]");
+    if (link && link.ariaLabel !== named(link.ariaLabel)) link.ariaLabel = named(link.ariaLabel);
+    const tick = hours.querySelector(".hour");
+    // At the edges a label would stick out.
+    const isInside = hours.previousElementSibling && hours.nextElementSibling;
+    const label = isInside && begin.getHours() % TICK_HOURS === 0 ? MINUTES.format(begin) : "";
+    if (tick && tick.textContent !== label) tick.textContent = label;
+  }
+  for (const zone of document.querySelectorAll("[data-zone]")) {
+    if (zone.textContent !== ZONE) zone.textContent = ZONE;
   }
 };
 
@@ -55,9 +86,50 @@ byId("zone").textContent =
   new Date().getTimezoneOffset() === 0
     ? "Times are UTC, unless they say how long ago."
     : `Times are yours (${ZONE}), with UTC beside them.`;
-dress();
-setInterval(dress, 10_000);
-document.addEventListener("htmx:afterSwap", dress);
+const isElsewhere = (date) => date.getTimezoneOffset() !== 0;
+const dressAll = () => {
+  dress();
+  if (isElsewhere(new Date())) dressHours();
+};
+dressAll();
+setInterval(dressAll, 10_000);
+document.addEventListener("htmx:afterSwap", dressAll);
+
+// --- Times that are typed
+
+/** A time as the server takes it without a zone: it is UTC. */
+const WRITTEN = /^(\d{4}-\d\d-\d\d)(?:[ T](\d\d:\d\d(?::\d\d)?))?$/;
+const two = (number) => String(number).padStart(2, "0");
+
+/** The reader's own time as it is typed. */
+const typed = (date) => {
+  const clock = [date.getHours(), date.getMinutes(), ...(date.getSeconds() ? [date.getSeconds()] : [])];
+  return `${ISO_DAY.format(date)} ${clock.map(two).join(":")}`;
+};
+
+/** What was written means this instant, in UTC or in the reader's zone; undefined if it says its zone, or is no time. */
+const instant = (text, zone) => {
+  const [, day, time] = text.trim().match(WRITTEN) ?? [];
+  const date = day && new Date(`${day}T${time ?? "00:00"}${zone}`);
+  return date && !Number.isNaN(date.getTime()) ? date : undefined;
+};
+
+// The fields hold the reader's time, and send UTC.
+const times = [...document.querySelectorAll("input[data-time]")];
+if (isElsewhere(new Date()) && times.length > 0) {
+  for (const field of times) {
+    const utc = instant(field.value, "Z") ?? (/(Z|[+-]\d\d:\d\d)$/.test(field.value) ? new Date(field.value) : undefined);
+    if (utc && !Number.isNaN(utc.getTime())) field.value = typed(utc);
+    const hint = byId(`${field.id}-hint`);
+    hint.textContent = hint.textContent.replace("UTC", `Your time (${ZONE})`);
+  }
+  times[0].form.addEventListener("formdata", ({ formData }) => {
+    for (const { name } of times) {
+      const here = instant(formData.get(name), "");
+      if (here) formData.set(name, here.toISOString().replace(/\.000Z$/, "Z"));
+    }
+  });
+}
 
 // --- Buttons that copy
 

@@ -11,6 +11,7 @@ use countersign_verify::timeline::{Place, TimelineQuery};
 
 use crate::fields::Field;
 use crate::form::Form;
+use crate::views::Timestamp;
 
 /// The parameters, in the order of the form.
 pub(crate) const NAMES: [&str; 8] =
@@ -43,6 +44,8 @@ pub(crate) struct Filter {
 pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) value: String,
+    /// The time that it is, if it is one.
+    pub(crate) time: Option<Timestamp>,
     pub(crate) without: String,
 }
 
@@ -118,7 +121,12 @@ impl Filter {
         let part = |(name, value): &(&'static str, String)| {
             let others = self.pairs.iter().filter(|(other, _)| other != name);
             let without = query(others.map(|(name, value)| (*name, value.as_str())));
-            Part { name, value: value.clone(), without }
+            let time = match *name {
+                "from" => self.since,
+                "to" => self.until,
+                _ => None,
+            };
+            Part { name, value: value.clone(), time: time.map(Timestamp), without }
         };
         self.pairs.iter().map(part).collect()
     }
@@ -148,8 +156,8 @@ impl Filter {
             text("outcome", "Attempt’s outcome").choose(words(&OUTCOMES)),
             Field::number("code", "Error code", self.value("code")),
             text("message", "Question begins with"),
-            text("from", "From").hint("UTC, such as 2026-01-31 09:00"),
-            text("to", "Before").hint("UTC, such as 2026-01-31 10:00"),
+            Field::time("from", "From", self.value("from")).hint("UTC, such as 2026-01-31 09:00"),
+            Field::time("to", "Before", self.value("to")).hint("UTC, such as 2026-01-31 10:00"),
         ];
         let judge = |field: Field| {
             let wrong = self.wrong.iter().find(|(name, _)| *name == field.name);

@@ -35,6 +35,12 @@ struct Range {
     periods: u32,
 }
 
+impl Range {
+    const fn is_by_hours(self) -> bool {
+        matches!(self.grain, Grain::Hour)
+    }
+}
+
 const DAY: Range = Range { word: "day", name: "24 hours", grain: Grain::Hour, periods: 24 };
 const MONTH: Range = Range { word: "month", name: "30 days", grain: Grain::Day, periods: 30 };
 

@@ -3,6 +3,7 @@
 
 mod absent;
 mod admin;
+mod attention;
 mod audit;
 mod backup;
 mod clocks;

@@ -14,8 +14,8 @@ use crate::security::{self, Acting, Event};
 use crate::sessions::Session;
 use crate::verify::Verify;
 
-/// Something that a use case does, under its name in the security log. If a person at the console does it, [`Action::store`] makes
-/// one of it and of its entry in the audit trail.
+/// An action of a use case, under its name in the security log. If a person at the console acts, the command that is given to
+/// [`Action::store`] stores the entry of the audit trail in its own transaction.
 pub(crate) struct Action {
     store: Arc<dyn Store>,
     /// What is logged; `None` for an action that only the audit trail of the console names.
@@ -29,7 +29,7 @@ impl Action {
         &*self.store
     }
 
-    /// Logs that the command has done it.
+    /// Logs that the command was done.
     pub(crate) fn done(self) {
         match (self.line, self.by) {
             (Some((event, account, subject)), Some(by)) => {
@@ -42,7 +42,7 @@ impl Action {
 }
 
 impl Verify {
-    /// Something that is about to be done to `subject`.
+    /// Begins an action on `subject`.
     pub(crate) fn action(
         &self,
         event: Event,
@@ -52,7 +52,7 @@ impl Verify {
         self.action_by(security::person(), event, account.into(), subject.to_string())
     }
 
-    /// Something that is not logged, unless a person does it at the console. There the route names it.
+    /// Begins an action without a name: it is logged only if a person at the console acts, under the route of the request.
     pub(crate) fn unnamed_action(&self) -> Action {
         match security::person() {
             None => Action { store: Arc::clone(&self.store), line: None, by: None },
@@ -63,7 +63,7 @@ impl Verify {
         }
     }
 
-    /// A change of a session itself, such as its beginning.
+    /// Begins an action on a session itself, such as its opening.
     pub(crate) fn action_of(&self, session: &Session, event: Event, subject: String) -> Action {
         let by = Arc::new(Acting::new(session.account, session.who.name(), ""));
         self.action_by(Some(by), event, Some(session.account), subject)

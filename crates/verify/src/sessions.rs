@@ -272,8 +272,10 @@ impl Verify {
     pub async fn end_operators_sessions(&self, operator: &Operator) -> VerifyResult<usize> {
         let action = self.action(Event::SessionEnded, operator.account, operator.sid);
         let ended = action.store().end_sessions_of(operator.sid).await?;
-        if ended > 0 {
-            action.done();
+        match ended {
+            // No command was done that would have stored an entry.
+            0 => security::done(Event::SessionEnded, operator.account, operator.sid),
+            _ => action.done(),
         }
         Ok(ended)
     }

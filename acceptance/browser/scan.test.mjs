@@ -1,4 +1,5 @@
 // Scanning the code that the console draws: a film that the browser uses as its camera.
+import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -116,6 +117,28 @@ describe("an enrolment code", () => {
     await page.getByRole("button", { name: "Add this device" }).click();
     await page.getByText("Connected while this page").waitFor();
     await (await paste()).getByText("This is no complete enrolment link").waitFor();
+  });
+
+  test("need not be read: its letters and digits can be typed, until it is used", async (t) => {
+    const { identity } = scene.app.person();
+    const code = await (await invitation(scene, t, identity)).locator("#typed code").last().innerText();
+    assert.match(code, /^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$/);
+    const type = async (text) => {
+      const page = await visit(scene, t);
+      await page.goto(page.home);
+      await page.getByRole("button", { name: "Add an account" }).click();
+      await page.getByLabel("Enrolment link").fill(text);
+      await page.getByRole("button", { name: "Continue" }).click();
+      return page;
+    };
+    const unknown = "No open invitation has these letters and digits";
+    await (await type(`${code.slice(0, 10)}${code.endsWith("7") ? "8" : "7"}`)).getByText(unknown).waitFor();
+    const page = await type(` ${code.toLowerCase().replace("-", " ")}`);
+    await page.getByRole("heading", { name: `Answer for ${scene.app.name}` }).waitFor();
+    await page.locator("#enrol").getByText(identity).waitFor();
+    await page.getByRole("button", { name: "Add this device" }).click();
+    await page.getByText("Connected while this page").waitFor();
+    await (await type(code)).getByText(unknown).waitFor();
   });
 
   test("cannot be read without a camera, and the page says what to do", async (t) => {

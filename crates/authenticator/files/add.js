@@ -1,6 +1,6 @@
-// Adding an account without opening its link: with the camera, or by pasting the link.
+// Adding an account without opening its link: with the camera, by pasting the link, or by typing its code.
 import { $ } from "./dom.js";
-import { readLink, shortCode } from "./link.js";
+import { readLink, shortCode, typedCode } from "./link.js";
 import { server } from "./protocol.js";
 import { say } from "./words.js";
 
@@ -15,9 +15,9 @@ let camera;
 /** `found` is called with a valid link. */
 export function bindAdd(found) {
   const take = (text) => {
-    const code = shortCode(text);
-    if (code) {
-      follow(code);
+    const [short, typed] = [shortCode(text), typedCode(text)];
+    if (short ?? typed) {
+      follow(short ?? typed, { 404: typed ? "add.unknown_code" : "add.incomplete", 429: "add.too_many" });
       return;
     }
     const link = readLink(text);
@@ -44,9 +44,9 @@ export function bindAdd(found) {
 /**
  * Opens a short link, which leads back to this page with the whole link. A script cannot read where it leads; it can learn
  * whether the link still works, so that the page is not left for an error. The server's own address is used, whatever the text
- * says.
+ * says. `refusals` are what is said of a status.
  */
-async function follow(code) {
+async function follow(code, refusals) {
   const address = new URL(`e/${code}`, server);
   $("add-error").textContent = "";
   let response;
@@ -59,7 +59,7 @@ async function follow(code) {
   // The person may have cancelled.
   if (!$("add").open) return;
   if (response?.type === "opaqueredirect") location.replace(address);
-  else $("add-error").textContent = say(response?.status === 404 ? "add.incomplete" : "enrol.unreachable");
+  else $("add-error").textContent = say(refusals[response?.status] ?? "enrol.unreachable");
 }
 
 async function scan(take) {

@@ -13,6 +13,12 @@ export function shortCode(text) {
   return /\/e\/([\w-]{86})$/.exec(text.trim())?.[1];
 }
 
+/** A code that somebody typed in place of a link: ten letters and digits, in groups or not. */
+export function typedCode(text) {
+  const code = text.replaceAll(/[\s-]/g, "");
+  return /^[0-9a-z]{10}$/i.test(code) ? code.toUpperCase() : undefined;
+}
+
 /** Parses a link or its fragment. Returns the `faults` of an invalid one. */
 export function readLink(text) {
   const told = new URLSearchParams(text.slice(text.indexOf("#") + 1).trim());

@@ -174,6 +174,11 @@ impl Console {
         format!("{}/e/{}", self.public_url, self.verify.short_link(token).expose())
     }
 
+    /// Where somebody can type an enrolment code.
+    pub(crate) fn authenticator(&self) -> String {
+        format!("{}/authenticator", self.public_url)
+    }
+
     /// A link that signs an operator in, by its key.
     pub(crate) fn operator_link(&self, key: &Secret) -> String {
         format!("{}/console/link?key={}", self.served_at, key.expose())

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
+use countersign_domain::secret::SecretHash;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::{AccountLabel, FriendlyName};
 use countersign_domain::time::Instant;
@@ -25,9 +26,14 @@ const READ: &str = concat!(
     access_token_columns!(),
     " FROM access_tokens t JOIN services s ON s.sid = t.service_sid WHERE t.service_sid = $1 AND t.sid = $2"
 );
+const READ_BY_CODE: &str = concat!(
+    "SELECT ",
+    access_token_columns!(),
+    " FROM access_tokens t JOIN services s ON s.sid = t.service_sid WHERE t.code_hash = $1"
+);
 const INSERT: &str = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, \
-                      factor_friendly_name, ttl, created_at, expires_at, account_label) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING";
+                      factor_friendly_name, ttl, created_at, expires_at, account_label, code_hash) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
 /// Gives an entity the label that a token has, if any.
 pub(crate) const LABEL_BY_TOKEN: &str = "UPDATE entities SET label = t.account_label, updated_at = $4 FROM access_tokens t \
                                          WHERE entities.service_sid = $1 AND entities.identity = $2 \
@@ -39,7 +45,7 @@ pub(crate) const USE_UP: &str = "UPDATE access_tokens SET used_at = $3 \
 pub(crate) const IS_GOOD: &str = "SELECT 1 FROM access_tokens WHERE service_sid = $1 AND sid = $2 \
                                   AND used_at IS NULL AND expires_at > $3 FOR UPDATE";
 
-struct Create(AccessToken);
+struct Create(AccessToken, Option<SecretHash>);
 
 #[async_trait]
 impl Command for Create {
@@ -50,7 +56,7 @@ impl Command for Create {
     }
 
     async fn run(&self, db: &Session) -> Result<Inserted, DatabaseError> {
-        let token = &self.0;
+        let Self(token, code) = self;
         let service = id(token.service.as_bytes());
         if !exists(db, services::STAYS, params![service]).await? {
             return Ok(Inserted::NoParent);
@@ -69,6 +75,7 @@ impl Command for Create {
                     token.created_at.as_micros(),
                     token.expires_at().as_micros(),
                     token.account_label.as_ref().map(AccountLabel::as_str),
+                    code.as_ref().map(|hash| hash.0.as_slice()),
                 ],
             )
             .await?;
@@ -79,7 +86,21 @@ impl Command for Create {
 #[async_trait]
 impl AccessTokens for PostgresStore {
     async fn create_access_token(&self, token: &AccessToken) -> StoreResult<Inserted> {
-        self.write(Create(token.clone())).await
+        self.write(Create(token.clone(), None)).await
+    }
+
+    async fn create_invitation(
+        &self,
+        token: &AccessToken,
+        code: SecretHash,
+    ) -> StoreResult<Inserted> {
+        self.write(Create(token.clone(), Some(code))).await
+    }
+
+    async fn access_token_by_code(&self, code: SecretHash) -> StoreResult<Option<AccessToken>> {
+        let db = self.session().await?;
+        let read = |row: &Row| rows::access_tokens::access_token(cells_of(row, "access_tokens"));
+        Ok(one(&db, READ_BY_CODE, params![code.0.as_slice()], read).await?)
     }
 
     async fn access_token(

@@ -300,6 +300,7 @@ const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INT
     DROP COLUMN answer_address, DROP COLUMN answer_country, DROP COLUMN group_sid, DROP COLUMN ended_by; \
     ALTER TABLE factors DROP COLUMN presence; ALTER TABLE services DROP COLUMN logo; \
     ALTER TABLE entities DROP COLUMN label; ALTER TABLE access_tokens DROP COLUMN account_label; \
+    ALTER TABLE access_tokens DROP COLUMN code_hash; \
     DELETE FROM refinery_schema_history WHERE version > 3";
 
 #[tokio::test]

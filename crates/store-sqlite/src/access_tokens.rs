@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use countersign_domain::access_token::AccessToken;
+use countersign_domain::secret::SecretHash;
 use countersign_domain::sid::{AccessTokenSid, ServiceSid};
 use countersign_domain::text::{AccountLabel, FriendlyName};
 use countersign_store::error::StoreResult;
@@ -22,8 +23,13 @@ statements! {
         "SELECT ", access_token_columns!(), " FROM access_tokens t JOIN services s ON s.sid = t.service_sid ",
         "WHERE t.service_sid = ?1 AND t.sid = ?2"
     );
+    READ_BY_CODE = concat!(
+        "SELECT ", access_token_columns!(), " FROM access_tokens t JOIN services s ON s.sid = t.service_sid ",
+        "WHERE t.code_hash = ?1"
+    );
     INSERT = "INSERT INTO access_tokens (sid, account_sid, service_sid, identity, factor_type, factor_friendly_name, \
-              ttl, created_at, expires_at, account_label) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+              ttl, created_at, expires_at, account_label, code_hash) \
+              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
     /// An access token that can be used at `?3`.
     IS_GOOD = "SELECT 1 FROM access_tokens WHERE service_sid = ?1 AND sid = ?2 AND used_at IS NULL AND expires_at > ?3";
     /// Gives an entity the label that a token has, if any.
@@ -34,13 +40,13 @@ statements! {
     USE_UP = "UPDATE access_tokens SET used_at = ?3 WHERE service_sid = ?1 AND sid = ?2";
 }
 
-struct Create(AccessToken);
+struct Create(AccessToken, Option<SecretHash>);
 
 impl Command for Create {
     type Output = Inserted;
 
     fn run(&self, db: &Connection) -> Result<Inserted, DatabaseError> {
-        let token = &self.0;
+        let Self(token, code) = self;
         if !exists(db, services::EXISTS, [token.service.as_bytes()])? {
             return Ok(Inserted::NoParent);
         }
@@ -58,6 +64,7 @@ impl Command for Create {
                 token.created_at.as_micros(),
                 token.expires_at().as_micros(),
                 token.account_label.as_ref().map(AccountLabel::as_str),
+                code.map(|SecretHash(hash)| hash),
             ],
         )?;
         Ok(inserted(rows))
@@ -67,7 +74,26 @@ impl Command for Create {
 #[async_trait]
 impl AccessTokens for SqliteStore {
     async fn create_access_token(&self, token: &AccessToken) -> StoreResult<Inserted> {
-        self.write(Create(token.clone())).await
+        self.write(Create(token.clone(), None)).await
+    }
+
+    async fn create_invitation(
+        &self,
+        token: &AccessToken,
+        code: SecretHash,
+    ) -> StoreResult<Inserted> {
+        self.write(Create(token.clone(), Some(code))).await
+    }
+
+    async fn access_token_by_code(
+        &self,
+        SecretHash(code): SecretHash,
+    ) -> StoreResult<Option<AccessToken>> {
+        self.read(|db| {
+            one(db, READ_BY_CODE, [code], |row| {
+                rows::access_tokens::access_token(cells_of(row, "access_tokens"))
+            })
+        })
     }
 
     async fn access_token(

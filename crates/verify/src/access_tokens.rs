@@ -55,6 +55,14 @@ struct Claims {
     exp: i64,
 }
 
+fn stored(result: Inserted) -> VerifyResult<()> {
+    match result {
+        Inserted::Done => Ok(()),
+        Inserted::NoParent => Err(VerifyError::NotFound),
+        Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
+    }
+}
+
 impl Verify {
     /// Creates an access token. Returns its text for the device as well.
     ///
@@ -66,20 +74,52 @@ impl Verify {
         service: ServiceSid,
         new: NewAccessToken,
     ) -> VerifyResult<(AccessToken, Secret)> {
-        self.create_access_token_by(self.unnamed_action(), account, service, new).await
+        let token = self.new_access_token(account, service, new).await?;
+        let action = self.unnamed_action();
+        stored(action.store().create_access_token(&token).await?)?;
+        action.done();
+        let text = self.token_text(&token);
+        Ok((token, text))
+    }
+
+    /// Creates an access token for a person who scans, opens or types its link: it has an
+    /// [enrolment code](Verify::enrolment_code).
+    ///
+    /// # Errors
+    /// [`VerifyError::NotFound`] without the service.
+    pub async fn invite(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        new: NewAccessToken,
+    ) -> VerifyResult<AccessToken> {
+        self.invite_by(self.unnamed_action(), account, service, new).await
     }
 
     /// The same, as a named action.
-    pub(crate) async fn create_access_token_by(
+    pub(crate) async fn invite_by(
         &self,
         action: Action,
         account: AccountSid,
         service: ServiceSid,
         new: NewAccessToken,
-    ) -> VerifyResult<(AccessToken, Secret)> {
+    ) -> VerifyResult<AccessToken> {
+        let token = self.new_access_token(account, service, new).await?;
+        let code = self.keys.enrolment_code_hash(&token);
+        stored(action.store().create_invitation(&token, code).await?)?;
+        action.done();
+        Ok(token)
+    }
+
+    async fn new_access_token(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        new: NewAccessToken,
+    ) -> VerifyResult<AccessToken> {
         self.service(account, service).await?;
         let now = self.time().await?;
-        let token = AccessToken {
+        Ok(AccessToken {
             sid: AccessTokenSid::mint(now, &*self.entropy),
             account,
             service,
@@ -90,16 +130,7 @@ impl Verify {
             ttl: new.ttl,
             created_at: now,
             used_at: None,
-        };
-        match action.store().create_access_token(&token).await? {
-            Inserted::Done => {
-                action.done();
-                let text = self.token_text(&token);
-                Ok((token, text))
-            }
-            Inserted::NoParent => Err(VerifyError::NotFound),
-            Inserted::NotUnique | Inserted::TooMany => Err(VerifyError::Conflict),
-        }
+        })
     }
 
     /// Returns an access token and its text until it expires.

@@ -108,8 +108,7 @@ impl Verify {
             ttl: *TTL.end(),
         };
         let action = self.action_of(session, Event::SecondFactorInvited, operator.to_string());
-        let (token, _) = self.create_access_token_by(action, account, service, new).await?;
-        Ok(token)
+        self.invite_by(action, account, service, new).await
     }
 
     /// Sends a prompt to all devices of the operator, unless one waits already.

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_domain::access_token::AccessToken;
 use countersign_domain::secret::Secret;
-use countersign_domain::sid::{AccessTokenSid, ServiceSid};
+use countersign_domain::sid::{AccessTokenSid, AccountSid, ServiceSid};
 
 use crate::error::{VerifyError, VerifyResult};
 use crate::verify::Verify;
@@ -45,6 +45,16 @@ impl Verify {
         let (service, sid) = self.read_short_link(code).ok_or(VerifyError::NotFound)?;
         let token = self.store.access_token(service, sid).await?;
         let account = token.ok_or(VerifyError::NotFound)?.account;
+        self.open_link(account, service, sid).await
+    }
+
+    /// The content of the link to an access token.
+    pub(crate) async fn open_link(
+        &self,
+        account: AccountSid,
+        service: ServiceSid,
+        sid: AccessTokenSid,
+    ) -> VerifyResult<OpenedLink> {
         let (token, text) = self.access_token(account, service, sid).await?;
         if token.used_at.is_some() {
             return Err(VerifyError::NotFound);

@@ -16,6 +16,7 @@ use countersign_domain::world::{Clock, Entropy};
 use countersign_store::{PageQuery, Store};
 
 use crate::cache::{Cache, Missing};
+use crate::code_guesses::CodeGuesses;
 use crate::credential_secrets::{CredentialCheck, CredentialSecrets};
 use crate::failures::Failures;
 use crate::key_ring::KeyRings;
@@ -88,6 +89,7 @@ pub struct Verify {
     pub(crate) targets: moka::sync::Cache<ChallengeSid, Arc<NotificationTarget>>,
     pub(crate) rates: Box<Rates>,
     pub(crate) failures: Box<Failures>,
+    pub(crate) code_guesses: Box<CodeGuesses>,
     pub(crate) waiters: Waiters,
     pub(crate) readiness: Readiness,
     pub(crate) reports: Box<ReportLimiter>,
@@ -139,6 +141,7 @@ impl Verify {
         Self {
             rates: Box::new(Rates::new(limits, &dependencies.clock)),
             failures: Box::new(Failures::new(limits.failed_credentials_per_address_per_minute)),
+            code_guesses: Box::new(CodeGuesses::new()),
             quotas: Box::new(Quotas::new(limits)),
             store: dependencies.store,
             bus: dependencies.bus,

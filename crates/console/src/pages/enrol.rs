@@ -88,5 +88,5 @@ async fn make(console: &Console, operator: &Operator, form: &Form) -> Result<Acc
     let account_label = form.read_given("account_label", AccountLabel::written)?;
     let new =
         NewAccessToken { identity, factor_friendly_name: None, account_label, ttl: *TTL.end() };
-    Ok(console.verify.create_access_token(operator.account, service, new).await?.0)
+    Ok(console.verify.invite(operator.account, service, new).await?)
 }

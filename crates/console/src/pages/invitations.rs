@@ -34,6 +34,9 @@ enum Stage {
 struct OpenLink {
     link: String,
     code: Option<QrDrawing>,
+    /// What can be typed in place of the link, and where.
+    typed: String,
+    authenticator: String,
     until: Timestamp,
     /// How long it can be used, in words.
     left: String,
@@ -100,6 +103,8 @@ fn open(console: &Console, token: &AccessToken) -> OpenLink {
     OpenLink {
         code: qr::code(&link),
         link,
+        typed: console.verify.enrolment_code(token).expose().to_owned(),
+        authenticator: console.authenticator(),
         until: Timestamp(token.expires_at()),
         left: labels::span(left),
         seconds: left.as_secs(),

@@ -20,6 +20,9 @@ use crate::views::Timestamp;
 struct DeviceLink {
     url: String,
     code: Option<QrDrawing>,
+    /// What can be typed in place of the link, and where.
+    typed: String,
+    authenticator: String,
     until: Timestamp,
     is_safe: bool,
 }
@@ -134,5 +137,12 @@ async fn invite(console: &Console, operator: &Operator) -> Result<DeviceLink, Pa
     let token = console.verify.invite_device(&operator.session).await?;
     let url = console.short_link(&token);
     let is_safe = url::Url::parse(&console.public_url).is_ok_and(|url| is_safe(&url));
-    Ok(DeviceLink { code: qr::code(&url), url, until: Timestamp(token.expires_at()), is_safe })
+    Ok(DeviceLink {
+        code: qr::code(&url),
+        url,
+        typed: console.verify.enrolment_code(&token).expose().to_owned(),
+        authenticator: console.authenticator(),
+        until: Timestamp(token.expires_at()),
+        is_safe,
+    })
 }

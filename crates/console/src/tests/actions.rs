@@ -6,6 +6,7 @@ use countersign_domain::secret::Secret;
 use countersign_domain::text::Identity;
 use countersign_domain::webhook_call::{AfterCall, CallOutcome, CallState};
 use countersign_verify::credentials::CredentialUpdate;
+use countersign_verify::enrolment_codes::EnrolmentCodeError;
 use countersign_verify::{Caller, CredentialSecrets, VerifyError};
 use http::StatusCode;
 
@@ -123,6 +124,11 @@ async fn a_device_is_invited() {
     let opened = scene.verify().open_short_link(&code).await.unwrap();
     let caller = scene.verify().authenticate("token", opened.text.expose()).await.unwrap();
     assert!(matches!(&caller, Caller::Enrolling(token) if token.identity.as_str() == "sam-porter"));
+    let typed = page.text.split("id=\"typed\"").nth(1).unwrap();
+    let typed = typed.split("data-copy=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(typed.len(), 11, "{typed}");
+    let by_code = scene.verify().open_enrolment_code(&typed.to_lowercase(), None).await.unwrap();
+    assert_eq!(by_code.text.expose(), opened.text.expose());
     scene.stage.pass(100);
     browser.get(&path).await.shows("Valid for another 3 min");
     let identity = Identity::parse("sam-porter").unwrap();
@@ -131,6 +137,8 @@ async fn a_device_is_invited() {
     scene.stage.enrol(&factor, Some(sid)).await;
     let over = scene.verify().open_short_link(&code).await;
     assert_eq!(over.err(), Some(VerifyError::NotFound));
+    let over = scene.verify().open_enrolment_code(&typed, None).await;
+    assert!(matches!(over, Err(EnrolmentCodeError::Unknown)));
     let page = browser.get(&path).await;
     page.shows(
         "<strong>Enrolled.</strong> <bdi lang=\"\">Ann&#39;s phone</bdi> answers for sam-porter",

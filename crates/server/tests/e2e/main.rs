@@ -19,6 +19,7 @@ mod deletion;
 mod deliveries;
 mod device;
 mod duo;
+mod enrolment_codes;
 mod foreign;
 mod full_disk;
 mod fuzz;

@@ -5,7 +5,7 @@ use countersign_domain::challenge::{Challenge, Verdict};
 use countersign_domain::delivery::InitialState;
 use countersign_domain::factor::{Factor, FactorChange, FactorType};
 use countersign_domain::integration::IntegrationKind;
-use countersign_domain::secret::Sealed;
+use countersign_domain::secret::{Sealed, SecretHash};
 use countersign_domain::service::Service;
 use countersign_domain::sid::{AccountSid, ChallengeGroupSid, ChallengeSid};
 use countersign_domain::text::{AccountLabel, StringMap};
@@ -282,6 +282,9 @@ async fn use_everything(fixture: &Fixture) {
     store.access_token(service.sid, token.sid).await.unwrap();
     let holder = fixture.make.factor(&fixture.make.entity(&service, &token.identity).owner);
     assert!(matches!(fixture.enrol(&holder, Some(token.sid)).await, Enrolled::Done(_)));
+    let typed = fixture.make.access_token(&service, &fixture.make.identity());
+    store.create_invitation(&typed, SecretHash([7; 32])).await.unwrap();
+    store.access_token_by_code(SecretHash([7; 32])).await.unwrap();
 
     let factor = fixture.factor_of(&service, &fixture.make.identity()).await;
     let owner = factor.owner.clone();

@@ -1,6 +1,7 @@
 //! Access tokens. The rule that each is used once is one of enrolment, see [`super::factors`].
 
 use countersign_domain::access_token::AccessToken;
+use countersign_domain::secret::SecretHash;
 use countersign_domain::text::{AccountLabel, FriendlyName};
 
 use super::fixture::Fixture;
@@ -49,4 +50,25 @@ pub async fn used_and_expired_access_tokens_can_still_be_read(fixture: &Fixture)
         fixture.store.access_token(service.sid, token.sid).await,
         Ok(Some(AccessToken { used_at, ..token }))
     );
+}
+
+/// One without a code, and those of a deleted service, are not.
+pub async fn an_invitation_is_found_by_its_code(fixture: &Fixture) {
+    let service = fixture.service().await;
+    let make = || fixture.make.access_token(&service, &fixture.make.identity());
+    let (plain, one, other) = (make(), make(), make());
+    let [code, of_other, unknown] = [1, 2, 3].map(|byte| SecretHash([byte; 32]));
+    let store = &fixture.store;
+    assert_eq!(store.create_access_token(&plain).await, Ok(Inserted::Done));
+    for (token, code) in [(&one, code), (&other, of_other)] {
+        assert_eq!(store.create_invitation(token, code).await, Ok(Inserted::Done));
+        assert_eq!(store.create_invitation(token, code).await, Ok(Inserted::NotUnique));
+    }
+    assert_eq!(store.access_token_by_code(code).await, Ok(Some(one.clone())));
+    assert_eq!(store.access_token_by_code(of_other).await, Ok(Some(other)));
+    assert_eq!(store.access_token_by_code(unknown).await, Ok(None));
+    assert_eq!(store.access_token(service.sid, one.sid).await, Ok(Some(one.clone())));
+    assert_eq!(store.delete_service(service.sid, fixture.now()).await, Ok(true));
+    assert_eq!(store.access_token_by_code(code).await, Ok(None));
+    assert_eq!(store.create_invitation(&one, code).await, Ok(Inserted::NoParent));
 }

@@ -205,6 +205,7 @@ macro_rules! conformance {
                 an_access_token_reads_back_as_it_was_stored
                 an_access_token_needs_its_service
                 used_and_expired_access_tokens_can_still_be_read
+                an_invitation_is_found_by_its_code
             }
             webhook_calls {
                 an_enrolment_causes_one_call_which_is_leased_until_it_is_settled

@@ -91,6 +91,7 @@ pub static TABLES: [Table; 35] = [
             number("created_at"),
             number("expires_at"),
             number("used_at"),
+            bytes("code_hash"),
         ],
     },
     Table {

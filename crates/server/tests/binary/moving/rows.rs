@@ -133,6 +133,8 @@ pub(super) async fn furnish(store: SqliteStore) {
     let identity = make.identity();
     for _ in 0..2 {
         store.create_access_token(&make.access_token(&service, &identity)).await.expect("stored");
+        let (typed, code) = (make.access_token(&service, &identity), SecretHash([9; 32]));
+        store.create_invitation(&typed, code).await.expect("stored");
     }
     let factor = rows.factor_of(&service, &identity).await;
     let unverified = Factor { status: FactorStatus::Unverified, ..make.factor(&factor.owner) };

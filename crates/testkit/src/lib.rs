@@ -1,9 +1,10 @@
-//! Helpers for tests and for the benchmark: a manual clock, seeded entropy, fixtures, and servers of PostgreSQL and
-//! NATS.
+//! Helpers for tests and for the benchmark: a manual clock, seeded entropy, fixtures, servers of PostgreSQL and NATS,
+//! and histories of clients with their checker.
 
 mod builders;
 mod clock;
 mod entropy;
+pub mod history;
 mod keys;
 pub mod mmdb;
 mod nats;

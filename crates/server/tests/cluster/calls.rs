@@ -71,7 +71,8 @@ async fn challenge(api: Api, phone: Phone, number: usize) -> Option<Opened> {
         return Some(Opened::Approved);
     }
     let path = format!("{challenges}/{sid}");
-    Some(Opened::Pending(Accepted { path, notifications: Vec::new(), moments }))
+    let sid = sid.parse().expect("a SID");
+    Some(Opened::Pending(Accepted { sid, path, is_answered: false, moments }))
 }
 
 /// Opens challenges at the rate of the load, at one node after another, for one device after another.

@@ -35,7 +35,8 @@ impl Node {
 
 /// Three nodes, the second with the clock of the file; and offline phones, each with a waiting push.
 async fn stage(database: &TestDatabase, offset: &Path, monotonic_too: bool) -> (Stage, Vec<Phone>) {
-    let mut stage = Stage::set(&database.url(), 3).await;
+    let no_limit = "limits.notifications_per_challenge=0";
+    let mut stage = Stage::set_with(&database.url(), 3, |node| node.with_setting(no_limit)).await;
     let mut phones = Vec::new();
     for number in 0..WAITING {
         let phone = stage.phone(&format!("person-{number:04}")).await;

@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use countersign_testkit::postgres::PostgresServer;
 
-use crate::load::first_after;
 use crate::stage::Stage;
-use crate::{ledger, until};
+use crate::{first_after, ledger, until};
 
 /// Durable, as in production.
 const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
@@ -28,7 +27,7 @@ async fn a_promoted_standby_has_everything_that_was_acknowledged() {
     let url = format!("postgres://postgres@{hosts}/postgres?target_session_attrs=read-write");
     let mut stage = Stage::set(&url, 3).await;
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
 
     primary.crash();

@@ -4,8 +4,7 @@ use countersign_phone::{Authority, Enrolment, Phone, PhoneError, Presence, Serve
 use countersign_testkit::postgres::TestDatabase;
 use tokio::task::JoinSet;
 
-use crate::load::challenges_path;
-use crate::node::{ACCOUNT, TOKEN};
+use crate::load::{ACCOUNT, Api, TOKEN, challenges_path};
 use crate::races::moved;
 use crate::stage::Stage;
 use crate::until;
@@ -22,6 +21,20 @@ const IN_A_ROW: usize = 5;
 const WRONG: i64 = 60324;
 /// "Challenge already responded"
 const ANSWERED: i64 = 60322;
+
+impl Api {
+    /// Sends a POST to a node; its status. `None`: no response, or 503.
+    pub async fn status_of_post(
+        &self,
+        node: usize,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Option<u16> {
+        let base = &self.bases[node % self.bases.len()];
+        let request = self.client.post(format!("{base}{path}")).form(form);
+        Some(self.send(request).await?.0)
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guesser_at_three_nodes_gets_no_more_tries_than_allowed() {
@@ -126,7 +139,7 @@ async fn a_bomber_at_three_nodes_reaches_a_person_five_times_and_nobody_else() {
     until("the prompts of both", async || (stage.seen.all().len() > IN_A_ROW).then_some(())).await;
     let rows = database.psql("SELECT count(*) FROM notifications");
     assert_eq!(rows.trim(), (IN_A_ROW + 1).to_string());
-    let mut shown: Vec<_> = stage.seen.all().into_iter().map(|it| it.notification).collect();
+    let mut shown = stage.seen.all();
     shown.sort_unstable();
     shown.dedup();
     assert_eq!(shown.len(), IN_A_ROW + 1);

@@ -24,7 +24,7 @@ async fn the_work_of_a_killed_node_is_taken_over() {
     hesitant_listener.set_automatic_ack(false);
     let linked = hesitant_listener.next().await.expect("it connects");
     assert!(matches!(linked, Event::Linked(_)), "{linked:?}");
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
 
     let form = [("FactorSid", hesitant.factor_sid()), ("Details.Message", "Log in?")];

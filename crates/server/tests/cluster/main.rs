@@ -1,8 +1,8 @@
 //! Several real servers behind one PostgreSQL and one NATS, under load, while parts of it die.
 //!
-//! Devices connect to the nodes through a front, as behind a reverse proxy. Applications post to every node. A ledger accounts
-//! for every 201: delivered, or superseded by a newer prompt that was, or expired not before its deadline; nothing is shown after
-//! its deadline. Second copies are allowed after a break, and counted.
+//! Devices connect to the nodes through a front, as behind a reverse proxy. Applications post to every node, and of some
+//! challenges two answers are sent at once. All of them note what they were told, and a checker judges it. Second copies are allowed
+//! after a break, and counted.
 //!
 //! Outages are short here. `CLUSTER_OUTAGE_SECONDS=20` makes them as long as that:
 //! `CLUSTER_OUTAGE_SECONDS=20 cargo nextest run --workspace --no-capture -E 'binary(cluster)'` prints all figures. With
@@ -15,46 +15,43 @@
     reason = "a test with real processes uses the real clock"
 )]
 
+#[path = "../common/ledger.rs"]
+mod ledger;
+#[path = "../common/load.rs"]
+mod load;
+#[path = "../common/patience.rs"]
+mod patience;
+#[path = "../common/phones.rs"]
+mod phones;
+
 mod calls;
 mod clocks;
 mod failover;
 mod front;
 mod guesses;
 mod killed;
-mod ledger;
-mod load;
 mod node;
 mod outages;
-mod phones;
 mod races;
 mod releases;
 mod stage;
 mod starts;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Bounds the wait for something that another process does; a good run ends long before.
-const PATIENCE: Duration = Duration::from_secs(80);
-/// The interval between looks.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-
-/// Polls until `found` returns a value.
-async fn until<T>(what: &str, mut found: impl AsyncFnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = found().await {
-                return found;
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    let found = tokio::time::timeout(PATIENCE, looking).await;
-    found.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
-}
+use crate::load::Accepted;
+use crate::patience::{PATIENCE, until};
 
 /// The length of an outage: `short`, or as the environment sets.
 fn outage(short: Duration) -> Duration {
     let wished = std::env::var("CLUSTER_OUTAGE_SECONDS").ok();
     let wished = wished.map(|seconds| seconds.parse().expect("CLUSTER_OUTAGE_SECONDS is a number"));
     wished.map_or(short, |seconds| Duration::from_secs(seconds).max(short))
+}
+
+/// How long after `since` a 201 came whose request was sent after it.
+pub fn first_after(accepted: &[Accepted], since: Instant) -> Option<Duration> {
+    let moments = accepted.iter().flat_map(|one| &one.moments);
+    let after = moments.filter(|(asked, _)| *asked > since).map(|(_, answered)| *answered - since);
+    after.min()
 }

@@ -8,14 +8,11 @@ use std::process::{Child, Command, Stdio};
 use countersign_testkit::free_port;
 use tempfile::TempDir;
 
+use crate::load::{ACCOUNT, TOKEN, client};
 use crate::until;
 
-pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
-
 /// Settings under which the load is not refused, and the shortest lease.
-const SETTINGS: [&str; 7] = [
-    "limits.notifications_per_challenge=0",
+const SETTINGS: [&str; 6] = [
     "limits.challenges_per_factor_per_hour=0",
     "limits.push_challenges_in_a_row=0",
     "limits.entities_per_account_per_second=0",
@@ -153,10 +150,4 @@ impl Drop for Node {
             eprintln!("--- {}\n{}", self.address, self.log());
         }
     }
-}
-
-/// A client without certificates: none is needed.
-pub fn client() -> reqwest::Client {
-    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
-    builder.timeout(std::time::Duration::from_secs(5)).build().expect("a client")
 }

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use countersign_testkit::postgres::{PostgresServer, TestDatabase};
 
-use crate::load::{challenges_path, first_after};
-use crate::node::client;
+use crate::load::{challenges_path, client};
 use crate::stage::Stage;
-use crate::{ledger, outage, until};
+use crate::{first_after, ledger, outage, until};
 
 /// Challenges before and after.
 const BESIDE: usize = 40;
@@ -17,7 +16,7 @@ async fn nats_is_killed_and_comes_back() {
     let database = TestDatabase::new();
     let mut stage = Stage::set(&database.url(), 3).await;
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
     let away = outage(Duration::from_secs(4));
     stage.nats.kill();
@@ -35,7 +34,7 @@ async fn postgresql_is_stopped_and_comes_back() {
     let postgres = PostgresServer::start(folder.path(), &["fsync=on", "full_page_writes=on"]);
     let mut stage = Stage::set(&postgres.url("postgres"), 3).await;
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
     let away = outage(Duration::from_secs(4));
     postgres.kill();
@@ -55,7 +54,7 @@ async fn a_node_is_frozen_for_longer_than_its_leases() {
     let database = TestDatabase::new();
     let mut stage = Stage::set(&database.url(), 3).await;
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
     // Its leases last 12 s.
     let frozen = outage(Duration::from_secs(14));
@@ -84,7 +83,7 @@ async fn a_table_is_locked_and_every_request_is_answered_within_five_seconds() {
     let client = client();
     let base = stage.nodes[0].base();
     let api = |request: reqwest::RequestBuilder| {
-        request.basic_auth(crate::node::ACCOUNT, Some(crate::node::TOKEN))
+        request.basic_auth(crate::load::ACCOUNT, Some(crate::load::TOKEN))
     };
     let mut asked = tokio::task::JoinSet::new();
     for _ in 0..20 {
@@ -104,7 +103,7 @@ async fn a_table_is_locked_and_every_request_is_answered_within_five_seconds() {
     drop(lock);
     until("it is ready again", async || readiness().await.filter(|it| *it == 200)).await;
 
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
     let told = ledger::settle(&load.stop().await, &stage.api, &stage.seen).await;
     println!("challenges locked for a while: {told}");

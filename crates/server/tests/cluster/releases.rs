@@ -40,7 +40,7 @@ async fn nodes_are_replaced_one_after_the_other() {
     let schemas = "SELECT count(*) FROM refinery_schema_history";
     let before = database.psql(schemas);
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     for node in &mut stage.nodes {
         load.more(BESIDE).await;
         node.stop().await;
@@ -63,7 +63,7 @@ async fn older_nodes_go_on_and_restart_beside_a_newer_schema() {
     let database = TestDatabase::new();
     let mut stage = Stage::set(&database.url(), 3).await;
     let phones = stage.listening_phones(9).await;
-    let load = stage.api.load(&phones);
+    let load = stage.load(&phones);
     load.more(BESIDE).await;
     for change in NEXT {
         database.psql(change);

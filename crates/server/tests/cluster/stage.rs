@@ -1,11 +1,13 @@
 //! Nodes, their database and NATS, and their clients.
 
+use std::time::Duration;
+
 use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 use countersign_testkit::NatsServer;
 
 use crate::front::Front;
-use crate::load::Api;
-use crate::node::{ACCOUNT, Node, TOKEN};
+use crate::load::{ACCOUNT, Api, Load, TOKEN};
+use crate::node::Node;
 use crate::phones::Seen;
 
 pub const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
@@ -39,7 +41,13 @@ impl Stage {
         let front = Front::start(nodes.iter().map(|node| node.address).collect()).await;
         let service = api.post(0, "/v2/Services", &[("FriendlyName", "cluster")]).await;
         let service = service.expect("a service")["sid"].as_str().expect("a SID").to_owned();
-        Self { nodes, nats, api, front, service, seen: Seen::default() }
+        let seen = Seen::new(api.history.clone());
+        Self { nodes, nats, api, front, service, seen }
+    }
+
+    /// Posts for each phone, with pauses: the machine runs the servers too.
+    pub fn load(&self, phones: &[Phone]) -> Load {
+        self.api.load(phones, Duration::from_millis(60))
     }
 
     /// A phone that reaches whichever node the front chooses.

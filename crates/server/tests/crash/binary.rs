@@ -5,12 +5,10 @@ use std::time::Duration;
 
 use countersign_testkit::free_port;
 
-pub const ACCOUNT: &str = "AC00000000000000000000000000000001";
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+use crate::load::{ACCOUNT, TOKEN};
 
 /// Settings under which the load is not refused.
-const SETTINGS: [&str; 5] = [
-    "limits.notifications_per_challenge=0",
+const SETTINGS: [&str; 4] = [
     "limits.challenges_per_factor_per_hour=0",
     "limits.push_challenges_in_a_row=0",
     "limits.entities_per_account_per_second=0",

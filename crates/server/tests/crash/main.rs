@@ -1,7 +1,7 @@
-//! `kill -9` at random moments, while applications post and phones listen.
+//! `kill -9` at random moments, while applications post and phones listen and answer.
 //!
-//! Afterwards every notification that was answered 201 is there; every one whose TTL still runs is delivered; none was
-//! shown after its TTL. A push that arrives twice is allowed after a crash; how many do is printed.
+//! All of them note what they were told, and a checker judges it: what was answered 201 is there and ends as it must, the first answer
+//! counts, and no prompt was shown after its TTL. A push that arrives twice is allowed after a crash; how many do is printed.
 #![allow(
     missing_docs,
     unreachable_pub,
@@ -10,19 +10,26 @@
 )]
 
 mod binary;
+#[path = "../common/ledger.rs"]
+mod ledger;
+#[path = "../common/load.rs"]
 mod load;
+#[path = "../common/patience.rs"]
+mod patience;
+#[path = "../common/phones.rs"]
+mod phones;
 
-use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use countersign_phone::{Authority, Enrolment, Phone, Server, ServerOptions};
 
 use crate::binary::Binary;
-use crate::load::{Accepted, Cast, Seen};
+use crate::load::{ACCOUNT, Accepted, Api, TOKEN};
+use crate::phones::Seen;
 
 const ROUNDS: u64 = 20;
-/// A prompt that was on its way when its time ran out may be read this much later, on a busy machine.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
-/// The most time for the remaining pushes once every phone is back. A passing test ends with the last push.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// After each kill the newest challenges are looked at.
+const LOOKED_AT: usize = 100;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_was_answered_201_is_lost() {
@@ -33,65 +40,41 @@ async fn nothing_that_was_answered_201_is_lost() {
     println!("CRASH_SEED={seed} repeats the moments of the kills");
     let mut moments = fastrand(seed);
     let mut server = Binary::start().await;
-    let cast = Cast::enrol(&server, 8).await;
+    let api = Api::new(vec![server.base.clone()]);
+    let phones = enrol(&server, &api, 8).await;
     let mut accepted: Vec<Accepted> = Vec::new();
-    let seen = Seen::default();
-    let listeners: Vec<_> = cast.phones.iter().step_by(2).map(|phone| seen.listen(phone)).collect();
+    let mut seen = Seen::new(api.history.clone());
+    phones.iter().step_by(2).for_each(|phone| seen.listen(phone));
 
-    for round in 0..ROUNDS {
-        let posts = cast.post(round);
+    for _ in 0..ROUNDS {
+        let load = api.load(&phones, Duration::ZERO);
+        load.more(1).await;
         let moment = Duration::from_millis(20 + moments() % 400);
         tokio::time::sleep(moment).await;
         server.kill();
-        accepted.extend(posts.end().await);
+        accepted.extend(load.stop().await);
         server.restart().await;
-        for one in accepted.iter().rev().take(200) {
-            assert!(
-                cast.standing(one).await.is_some(),
-                "round {round}: {} was answered 201",
-                one.sid
-            );
+        for one in accepted.iter().rev().take(LOOKED_AT) {
+            ledger::look(0, one, &api).await;
         }
     }
-
-    let everyone: Vec<_> =
-        cast.phones.iter().skip(1).step_by(2).map(|phone| seen.listen(phone)).collect();
-    let until = Instant::now() + PATIENCE;
-    let mut outcomes = std::collections::BTreeMap::<String, usize>::new();
-    for one in &accepted {
-        let standing = loop {
-            let standing = cast.standing(one).await.expect("it is there");
-            let is_open = standing.starts_with("queued") || standing.starts_with("sending");
-            if !is_open || Instant::now() > until {
-                break standing;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        let is_good = match standing.as_str() {
-            "delivered -" | "cancelled superseded" => true,
-            // The phone or the server was away until the deadline.
-            "expired -" | "expired device_offline" | "expired not_attempted" => {
-                one.deadline <= std::time::SystemTime::now()
-            }
-            _ => false,
-        };
-        assert!(is_good, "{} of ttl {} ended as {standing}", one.sid, one.ttl);
-        *outcomes.entry(standing).or_default() += 1;
-    }
-    drop((listeners, everyone));
-
-    let prompts = seen.all();
-    let late: Vec<_> = prompts.iter().filter(|p| p.read_at > p.expires_at + ON_ITS_WAY).collect();
-    assert!(late.is_empty(), "shown after their TTL: {late:?}");
-    let distinct: HashSet<_> = prompts.iter().map(|prompt| &prompt.notification).collect();
-    println!(
-        "{ROUNDS} kills, {} accepted: {outcomes:?}; {} prompts, {} of them twice",
-        accepted.len(),
-        prompts.len(),
-        prompts.len() - distinct.len()
-    );
+    phones.iter().skip(1).step_by(2).for_each(|phone| seen.listen(phone));
+    let told = ledger::settle(&accepted, &api, &seen).await;
+    println!("{ROUNDS} kills: {told}");
     assert!(accepted.len() > 100, "the load was no load: {}", accepted.len());
-    assert!(outcomes.contains_key("delivered -"));
+}
+
+async fn enrol(server: &Binary, api: &Api, number: usize) -> Vec<Phone> {
+    let service = api.post(0, "/v2/Services", &[("FriendlyName", "crash")]).await;
+    let service = service.expect("a service")["sid"].as_str().expect("a SID").to_owned();
+    let address = Server::new(&server.base, &ServerOptions::default()).expect("an address");
+    let mut phones = Vec::new();
+    for number in 0..number {
+        let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
+        let enrolment = Enrolment::new(&service, format!("person-{number:04}"), authority);
+        phones.push(Phone::enrol(&address, &enrolment).await.expect("a phone"));
+    }
+    phones
 }
 
 /// Pseudo-random numbers that repeat with their seed (SplitMix64).

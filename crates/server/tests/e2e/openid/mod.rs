@@ -9,7 +9,7 @@ mod ping;
 mod refusals;
 mod shop;
 
-pub use client::Client;
+pub use client::{Client, Reply};
 
 /// The person whom the client knows as `ann`.
 pub const ANN: &str = "alice-0001";

@@ -1,45 +1,45 @@
 //! Phones that write down what they are shown.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use countersign_domain::sid::NotificationSid;
 use countersign_phone::{Backoff, Event, Listener, Phone};
+use countersign_testkit::history::{History, Known};
 use tokio::task::JoinSet;
 
-/// A prompt that a phone was shown.
-#[derive(Debug, Clone)]
-pub struct Shown {
-    pub notification: String,
-    pub expires_at: SystemTime,
-    pub read_at: SystemTime,
-}
+use crate::load::{instant, now};
 
 /// Phones that listen and acknowledge until this is dropped.
-#[derive(Default)]
 pub struct Seen {
-    shown: Arc<Mutex<Vec<Shown>>>,
+    history: History,
+    shown: Arc<Mutex<Vec<NotificationSid>>>,
     listening: JoinSet<()>,
 }
 
 impl Seen {
+    /// Prompts are noted in `history`.
+    pub fn new(history: History) -> Self {
+        Self { history, shown: Arc::default(), listening: JoinSet::new() }
+    }
+
     pub fn listen(&mut self, phone: &Phone) {
-        let shown = Arc::clone(&self.shown);
+        let (shown, history) = (Arc::clone(&self.shown), self.history.clone());
         let mut listener = listener(phone);
         self.listening.spawn(async move {
             loop {
                 // A phone that was closed for good is started again.
                 if let Ok(Event::Prompt(prompt)) = listener.next().await {
-                    shown.lock().expect("nobody panics").push(Shown {
-                        notification: prompt.notification_sid,
-                        expires_at: prompt.expires_at.into(),
-                        read_at: SystemTime::now(),
-                    });
+                    let (read_at, sid) = (now(), prompt.notification_sid.parse().expect("a SID"));
+                    history.note(read_at, read_at, Known::Shown(sid, instant(prompt.expires_at)));
+                    shown.lock().expect("nobody panics").push(sid);
                 }
             }
         });
     }
 
-    pub fn all(&self) -> Vec<Shown> {
+    /// The notifications whose prompts were shown, each as often as it was.
+    pub fn all(&self) -> Vec<NotificationSid> {
         self.shown.lock().expect("nobody panics").clone()
     }
 }

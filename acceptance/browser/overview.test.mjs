@@ -198,6 +198,7 @@ describe("the overview", () => {
     await page.getByRole("table").filter({ hasText: "Apple (apn)" }).waitFor();
     await page.getByText("As a table").first().click();
     await page.getByRole("columnheader", { name: "Denied" }).first().waitFor();
+    await page.evaluate(() => scrollTo(0, 0));
     await look.around(page, "overview-rates");
     await bar.focus();
     await page.keyboard.press("Enter");

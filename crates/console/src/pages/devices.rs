@@ -169,7 +169,7 @@ pub(crate) async fn ask_remove(
         .says([
             "It can answer nothing from now on, not even what waits for it already, and its stream ends at once.".to_owned(),
             left,
-            "What it answered stays, as long as challenges are kept.".to_owned(),
+            "Its answers stay as long as challenges are kept.".to_owned(),
             "Webhooks are told (factor.deleted).".to_owned(),
         ])
         .between(format!("{}/remove", place.path()), place.person())

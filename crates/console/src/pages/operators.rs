@@ -258,7 +258,7 @@ pub(crate) async fn ask_remove(
     Confirm::new(&console, &operator, Section::Operators, words, person.name.to_string())
         .says([
             "Their sessions end at once, and their devices are forgotten.".to_owned(),
-            "What they did stays in the audit trail.".to_owned(),
+            "Their actions stay in the audit trail.".to_owned(),
         ])
         .between(format!("{path}/remove"), path)
 }

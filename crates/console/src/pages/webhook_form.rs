@@ -287,7 +287,7 @@ pub(crate) async fn ask_delete(
     Confirm::new(&console, &operator, Section::Webhooks, words, name)
         .says([
             waiting,
-            "What it was told before stays on the pages of the challenges.".to_owned(),
+            "Its earlier calls stay on the pages of the challenges.".to_owned(),
             "A webhook that is made later has another secret.".to_owned(),
         ])
         .between(format!("{path}/delete"), path)

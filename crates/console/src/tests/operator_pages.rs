@@ -61,7 +61,7 @@ async fn an_operator_gets_another_role_and_link_loses_sessions_and_is_removed() 
     browser.get(&ended.location).await.shows("ada is not signed in.");
     assert_eq!(hers.get("/console").await.location, "/console/sign-in");
     let remove = format!("{path}/remove");
-    browser.get(&remove).await.shows("What they did stays in the audit trail.");
+    browser.get(&remove).await.shows("Their actions stay in the audit trail.");
     let removed = browser.post(&remove, &remove, &[]).await;
     browser.get(&removed.location).await.shows("The operator is removed.");
     assert_eq!(browser.get(&path).await.status, StatusCode::NOT_FOUND);

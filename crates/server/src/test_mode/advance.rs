@@ -8,7 +8,7 @@ use countersign_delivery::{Counts, Engine};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock as _;
 use countersign_store::error::StoreResult;
-use countersign_store::seam::{Backchannel as _, Calls as _, Deliveries as _};
+use countersign_store::seam::{Backchannel as _, Calls as _, Deliveries as _, Upkeep as _};
 
 use super::mode::TestMode;
 
@@ -40,7 +40,7 @@ impl TestMode {
         self.clock.freeze();
         let mut advance = Advance { mode: self, engine, waits_at: None };
         loop {
-            advance.settle().await;
+            advance.settle().await?;
             let now = self.clock.now();
             if now >= to {
                 return Ok(());
@@ -54,16 +54,17 @@ impl TestMode {
 
 impl Advance<'_> {
     /// Waits until everything that is due has been done, but what waits for the clock.
-    async fn settle(&mut self) {
+    async fn settle(&mut self) -> StoreResult<()> {
         let mut idle = pin!(self.engine.idle());
         loop {
             let before = progress(self.engine.signals().counts());
-            let patience = if self.waits_at == Some(before) { PATIENCE_AGAIN } else { PATIENCE };
+            let is_known = self.waits_at == Some(before);
+            let patience = if is_known { PATIENCE_AGAIN } else { PATIENCE };
             tokio::select! {
                 biased;
                 () = &mut idle => {
                     if !self.mode.outside.is_busy() {
-                        return;
+                        return Ok(());
                     }
                     // Held calls are not the engine's any more, and nothing else is due that could overtake them.
                     self.mode.held_calls.release();
@@ -73,13 +74,24 @@ impl Advance<'_> {
                 }
                 () = tokio::time::sleep(patience) => {}
             }
-            let is_outside = self.mode.outside.is_busy();
-            let is_still = progress(self.engine.signals().counts()) == before;
-            if is_still && !is_outside && self.engine.in_flight() > 0 {
-                self.waits_at = Some(before);
-                return;
+            if self.waits_for_the_clock(before) {
+                // A commit that takes its time is no wait for the clock: everything that is queued is written first.
+                self.mode.store.check().await?;
+                if !is_known {
+                    tokio::time::sleep(PATIENCE_AGAIN).await;
+                }
+                if self.waits_for_the_clock(before) {
+                    self.waits_at = Some(before);
+                    return Ok(());
+                }
             }
         }
+    }
+
+    /// Whether something is in flight that nobody outside has to respond to, without progress since `before`.
+    fn waits_for_the_clock(&self, before: Progress) -> bool {
+        let is_still = progress(self.engine.signals().counts()) == before;
+        is_still && !self.mode.outside.is_busy() && self.engine.in_flight() > 0
     }
 
     /// The next instant at which something falls due; `None` if nothing is left.

@@ -1,14 +1,12 @@
 //! What needs an operator's attention, really caused: a clock that is off, NATS that is away, a table that somebody locks.
 
-#[path = "../common/faketime.rs"]
-mod faketime;
-
 use std::time::Duration;
 
 use countersign_testkit::NatsServer;
 use countersign_testkit::postgres::TestDatabase;
 use serde_json::Value;
 
+use crate::faketime;
 use crate::support::{Stage, client, free_port};
 
 /// The interval between looks, and the most looks.

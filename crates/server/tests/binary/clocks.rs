@@ -1,11 +1,9 @@
 //! Commands on a machine whose clock is wrong. With PostgreSQL the database's clock is used instead.
 
-#[path = "../common/faketime.rs"]
-mod faketime;
-
 use countersign_standins::{Options, run};
 use countersign_testkit::postgres::TestDatabase;
 
+use crate::faketime;
 use crate::support::{Application, Stage};
 
 /// How far a time of the database is from its present, in whole seconds.

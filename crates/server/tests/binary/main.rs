@@ -12,6 +12,8 @@ mod connections;
 mod crowds;
 mod doctor;
 mod environment;
+#[path = "../common/faketime.rs"]
+mod faketime;
 mod files;
 mod full_disk;
 mod integrations;

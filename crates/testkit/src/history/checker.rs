@@ -186,7 +186,7 @@ fn judge_answers(found: &mut Found, challenge: ChallengeSid, entries: &[&Entry])
 
 fn judge_lists(found: &mut Found, challenge: ChallengeSid, entries: &[&Entry], bounds: Bounds) {
     let mut ended: BTreeMap<NotificationSid, (NotificationStatus, Instant)> = BTreeMap::new();
-    let lists = entries.iter().filter_map(|entry| match &entry.known {
+    let mut lists = entries.iter().filter_map(|entry| match &entry.known {
         Known::Listed(_, Some(list)) => Some((entry, list)),
         _ => None,
     });
@@ -212,7 +212,7 @@ fn judge_lists(found: &mut Found, challenge: ChallengeSid, entries: &[&Entry], b
     let is_answered = entries
         .iter()
         .any(|entry| matches!(entry.known, Known::Answer(_, _, Reply::Taken | Reply::Unknown)));
-    if let Some((_, list)) = lists.last() {
+    if let Some((_, list)) = lists.next_back() {
         for (place, listed) in list.iter().enumerate() {
             if !ends_well(listed, &list[place + 1..], is_answered) {
                 found.add(Rule::EverythingEnds, format!("{challenge}: {listed:?}"));

@@ -58,6 +58,7 @@ pub mod protection;
 pub mod provider_token;
 mod radius_client;
 pub mod role;
+pub mod sealing_key;
 pub mod secret;
 pub mod sequence;
 pub mod service;

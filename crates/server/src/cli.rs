@@ -6,6 +6,7 @@ mod backup;
 mod check;
 mod config;
 mod integrations;
+mod keys;
 mod listings;
 mod operators;
 mod proofs;
@@ -22,6 +23,7 @@ pub use self::config::ConfigCommand;
 pub use self::integrations::{
     Integrations, Settings as IntegrationFlags, Which as WhichIntegration,
 };
+pub use self::keys::{EndRotation, KeysCommand};
 pub use self::listings::{Events, ListChallenges, ListFactors, Listing, Pauses, Scope};
 pub use self::operators::{NewOperator, Operators};
 pub use self::proofs::{ProofCommand, VerifyProof};
@@ -94,6 +96,9 @@ pub enum Command {
     /// List, export and prove entries of the transparency log, or check proofs and copies without a server
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Change the master key while servers run, and list what lies under which sealing key
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Create a link that enrols a person's browser as a device, as text and as a QR code; works beside a running
     /// server
     EnrolLink(EnrolLink),

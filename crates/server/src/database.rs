@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use countersign_domain::time::Instant;
 use countersign_domain::world::Clock;
+use countersign_store::moving::Resealing;
 use countersign_store::schema::SchemaPolicy;
 use countersign_store::{Moving as _, Store, StoreError};
 use countersign_store_postgres::{Durability, PostgresStore};
@@ -168,6 +169,14 @@ impl Database {
             }
             Self::Sqlite(_) | Self::Postgres(_) => world,
         })
+    }
+
+    /// The store, as what its stored secrets are sealed anew by.
+    pub fn resealing(&self) -> Arc<dyn Resealing> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as _,
+            Self::Postgres(store) => Arc::clone(store) as _,
+        }
     }
 
     /// The world with the clock that deadlines are judged by: PostgreSQL's, which all servers share, or with SQLite

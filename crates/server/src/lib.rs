@@ -11,6 +11,7 @@ pub mod database;
 pub mod descriptors;
 pub mod folder;
 pub mod geo;
+mod key_command;
 pub mod listener;
 pub mod master_key;
 pub mod push;

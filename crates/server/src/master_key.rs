@@ -7,7 +7,7 @@ use countersign_domain::world::{Entropy, random};
 use countersign_verify::MasterKey;
 
 use crate::config::Config;
-use crate::secret_file;
+use crate::{key_command, secret_file};
 
 /// The file of the key in the data folder.
 const NAME: &str = "master.key";
@@ -51,7 +51,8 @@ impl ServerKey {
 }
 
 /// The master key for commands beside servers, which create none: `COUNTERSIGN_MASTER_KEY` (64 hexadecimal digits),
-/// the file that `COUNTERSIGN_MASTER_KEY_FILE` names, or `master.key` in the data folder.
+/// the file that `COUNTERSIGN_MASTER_KEY_FILE` names, the output of `COUNTERSIGN_MASTER_KEY_COMMAND`, or `master.key`
+/// in the data folder.
 ///
 /// # Errors
 /// There is no key, it cannot be read or is malformed, or others may read a file that we created.
@@ -85,8 +86,13 @@ pub fn place(config: &Config, variable: impl Fn(&str) -> Option<String>) -> Stri
     if variable("COUNTERSIGN_MASTER_KEY").is_some() {
         return "COUNTERSIGN_MASTER_KEY in the environment".to_owned();
     }
-    variable("COUNTERSIGN_MASTER_KEY_FILE")
-        .unwrap_or_else(|| config.data_dir.join(NAME).display().to_string())
+    if let Some(file) = variable("COUNTERSIGN_MASTER_KEY_FILE") {
+        return file;
+    }
+    if variable(key_command::VARIABLE).is_some() {
+        return format!("the output of {}", key_command::VARIABLE);
+    }
+    config.data_dir.join(NAME).display().to_string()
 }
 
 /// The master key of a server, found as by [`find`]. With SQLite one is created for a new database; not with
@@ -182,7 +188,7 @@ fn missing(config: &Config, path: &Path) -> String {
     if config.database.url.is_some() {
         format!(
             "there is no master key, and with PostgreSQL none is created, since every server of one database needs the same: \
-             name it by COUNTERSIGN_MASTER_KEY or COUNTERSIGN_MASTER_KEY_FILE, or put it into {path}"
+             name it by COUNTERSIGN_MASTER_KEY, COUNTERSIGN_MASTER_KEY_FILE or COUNTERSIGN_MASTER_KEY_COMMAND, or put it into {path}"
         )
     } else {
         let database = config.database_file();
@@ -193,13 +199,25 @@ fn missing(config: &Config, path: &Path) -> String {
     }
 }
 
-/// The key in the environment, or in a file that the environment names.
+/// The new master key of a rotation.
+///
+/// # Errors
+/// The file cannot be read, or its key is malformed.
+pub fn read_new(path: &Path) -> anyhow::Result<MasterKey> {
+    let text = secret_file::read_given(path).context("--new-key-file is invalid")?;
+    parse(&text).with_context(|| format!("{} is invalid", path.display()))
+}
+
+/// The key in the environment, in a file that the environment names, or from its command.
 fn given(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<MasterKey>> {
     if let Some(text) = variable("COUNTERSIGN_MASTER_KEY") {
         return parse(&text).context("COUNTERSIGN_MASTER_KEY is invalid").map(Some);
     }
     let Some(path) = variable("COUNTERSIGN_MASTER_KEY_FILE").map(PathBuf::from) else {
-        return Ok(None);
+        let Some(command) = variable(key_command::VARIABLE) else { return Ok(None) };
+        let invalid = || format!("{} is invalid", key_command::VARIABLE);
+        let text = key_command::output(&command).with_context(invalid)?;
+        return parse(text.expose()).with_context(invalid).map(Some);
     };
     let text = secret_file::read_given(&path).context("COUNTERSIGN_MASTER_KEY_FILE is invalid")?;
     parse(&text).with_context(|| format!("{} is invalid", path.display())).map(Some)

@@ -17,7 +17,7 @@ use countersign_store::Store;
 use countersign_verify::concurrency::RequestLimiter;
 use countersign_verify::places::Places;
 use countersign_verify::vitals::Vitals;
-use countersign_verify::{Keys, MasterKey, Verify};
+use countersign_verify::{MasterKey, Verify};
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
@@ -32,7 +32,7 @@ use crate::transparency;
 use crate::urls::public_url;
 use crate::world::World;
 
-pub use use_cases::use_cases;
+pub use use_cases::{unlock, use_cases};
 
 use parts::{Parts, Sockets, Tasks};
 
@@ -69,6 +69,8 @@ pub struct Server {
     _counting: AbortOnDropHandle<()>,
     /// Aborted with the server, even if that is dropped without a stop.
     _looking: AbortOnDropHandle<()>,
+    /// Likewise.
+    _learning: AbortOnDropHandle<()>,
 }
 
 impl Server {
@@ -88,7 +90,8 @@ impl Server {
         let (address, admin_address) = (sockets.address, sockets.admin_address);
         let public_url = public_url(config, address)?;
         let geo = GeoDatabase::of(&config.geo)?.map(Arc::new);
-        let bus = Box::pin(bus::connect(config, world, Keys::derive(key).bus())).await?;
+        let sealing = unlock(&*store, key, world).await?.bus();
+        let bus = Box::pin(bus::connect(config, world, sealing)).await?;
         let bus: Arc<dyn Bus> = match world.test_mode.clone() {
             Some(mode) => Arc::new(DeviceBus::new(bus, mode)),
             None => bus,
@@ -121,7 +124,9 @@ impl Server {
         let radius = radius.map(|socket| parts.serve_radius(socket)).transpose()?.unzip();
         let Parts { bus, verify, tasks, .. } = parts;
         let counting = tokio::spawn(Arc::clone(&verify).keep_counting(tasks.shutdown.clone()));
+        let learning = tokio::spawn(Arc::clone(&verify).keep_learning_keys(tasks.shutdown.clone()));
         Ok(Self {
+            _learning: AbortOnDropHandle::new(learning),
             _counting: AbortOnDropHandle::new(counting),
             _looking: AbortOnDropHandle::new(looking),
             verify,

@@ -20,7 +20,8 @@ CREATE OR REPLACE FUNCTION tlog_number() RETURNS bigint LANGUAGE sql VOLATILE AS
     SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 $$;
 
--- Arguments: noun; columns of subject, account, service, person, insertion and update; members; keys; all watched columns.
+-- Arguments: noun; columns of subject, account, service, person, insertion and update; members; keys; all watched columns; the sealed
+-- ones. A sealed cell whose first byte is another one, in a row that was not updated, was only sealed anew.
 CREATE OR REPLACE FUNCTION tlog_note() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     was jsonb;
@@ -39,7 +40,9 @@ BEGIN
     ELSE
         was := to_jsonb(OLD);
         made := to_jsonb(NEW);
-        IF NOT EXISTS (SELECT 1 FROM unnest(string_to_array(TG_ARGV[9], ',')) AS c WHERE was -> c IS DISTINCT FROM made -> c) THEN
+        IF NOT EXISTS (SELECT 1 FROM unnest(string_to_array(TG_ARGV[9], ',')) AS c WHERE was -> c IS DISTINCT FROM made -> c)
+           AND NOT EXISTS (SELECT 1 FROM unnest(string_to_array(TG_ARGV[10], ',')) AS c WHERE was -> c IS DISTINCT FROM made -> c
+               AND (left(was ->> c, 4) = left(made ->> c, 4) OR was -> at IS DISTINCT FROM made -> at)) THEN
             RETURN NULL;
         END IF;
         IF TG_ARGV[0] = 'factor' AND was ->> 'status' <> made ->> 'status' THEN
@@ -104,6 +107,7 @@ fn trigger_of(traced: &Traced) -> Trigger {
         &members,
         &traced.keys.join(","),
         &watched,
+        &traced.sealed.join(","),
     ];
     let arguments = arguments.map(|argument| format!("'{argument}'")).join(", ");
     let what = format!(

@@ -62,6 +62,7 @@ mod protections;
 mod provider_tokens;
 mod recent;
 mod retries;
+mod sealing_keys;
 mod servers;
 mod services;
 mod session;

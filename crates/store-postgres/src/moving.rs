@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
-use countersign_store::moving::{Column, Kind, Moving, Row, Table, Value};
+use countersign_store::moving::{CellChange, Column, Kind, Moving, Row, Table, Value};
 use countersign_store_sql::cells::RowResult;
 use countersign_store_sql::values::limit;
 use uuid::Uuid;
@@ -151,6 +151,30 @@ impl Command for Put {
     }
 }
 
+struct ReplaceCells(&'static Table, &'static str, Vec<CellChange>);
+
+#[async_trait]
+impl Command for ReplaceCells {
+    type Output = usize;
+
+    async fn run(&self, db: &Session) -> Result<usize, DatabaseError> {
+        let Self(table, column, changes) = self;
+        let key = table.key.iter().zip(3..);
+        let is_row: String = key.map(|((name, _), at)| format!("{name} = ${at} AND ")).collect();
+        let sql = format!("UPDATE {} SET {column} = $2 WHERE {is_row}{column} = $1", table.name);
+        let mut replaced = 0;
+        for CellChange { key, was, new } in changes {
+            let key = table.key.iter().zip(key).map(|(column, value)| param(table, *column, value));
+            let key = key.collect::<Result<Vec<_>, _>>()?;
+            let (was, new) = (was.as_slice(), new.as_slice());
+            let mut values: Vec<Param<'_>> = vec![&was, &new];
+            values.extend(borrowed(&key));
+            replaced += db.execute(&sql, &values).await?;
+        }
+        Ok(replaced)
+    }
+}
+
 struct ReplaceKeyCheck(Option<[u8; 32]>, [u8; 32]);
 
 #[async_trait]
@@ -224,6 +248,15 @@ impl Moving for PostgresStore {
 
     async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()> {
         self.write(Put(table, rows)).await
+    }
+
+    async fn replace_cells(
+        &self,
+        table: &'static Table,
+        column: &'static str,
+        changes: Vec<CellChange>,
+    ) -> StoreResult<usize> {
+        self.write(ReplaceCells(table, column, changes)).await
     }
 
     /// Creates the partitions of the rows.

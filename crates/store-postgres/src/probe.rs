@@ -17,7 +17,7 @@ use crate::statement::one;
 const LOCK_TABLES: &str = "SET LOCAL lock_timeout TO 1000; LOCK TABLE ONLY accounts, ONLY api_keys, ONLY services, ONLY entities, \
                            ONLY factors, ONLY totp_factors, ONLY challenges, ONLY challenge_groups, ONLY notifications, ONLY deliveries, \
                            ONLY access_tokens, ONLY webhooks, ONLY integrations, ONLY webhook_calls, ONLY calls_taken, ONLY signed_answers, ONLY protections, ONLY sessions_ended, \
-                           ONLY credentials, ONLY provider_tokens, ONLY signing_keys, ONLY backchannel_requests, ONLY rights_used, ONLY operators, ONLY operator_links, ONLY console_sessions, \
+                           ONLY credentials, ONLY provider_tokens, ONLY signing_keys, ONLY sealing_keys, ONLY backchannel_requests, ONLY rights_used, ONLY operators, ONLY operator_links, ONLY console_sessions, \
                            ONLY audit_entries, ONLY removals, ONLY summaries, ONLY summary_cursors, ONLY tlog_state, \
                            ONLY tlog_facts, ONLY tlog_entries, ONLY tlog_tiles, ONLY tlog_watches IN ROW EXCLUSIVE MODE";
 const READ_ONLY: &str =

@@ -287,7 +287,7 @@ async fn a_partition_attached_meanwhile_takes_a_waiting_row() {
 const BEFORE: &str = "CREATE TABLE c (LIKE challenges INCLUDING ALL); INSERT INTO c SELECT * FROM challenges; \
     CREATE TABLE n (LIKE notifications INCLUDING ALL); INSERT INTO n SELECT * FROM notifications; \
     DROP TABLE challenges, challenge_groups, notifications, calls_taken, signed_answers, sessions_ended, provider_tokens, protections, integrations, \
-    summaries, summary_cursors, operators, operator_links, console_sessions, audit_entries, signing_keys, backchannel_requests, rights_used, \
+    summaries, summary_cursors, operators, operator_links, console_sessions, audit_entries, signing_keys, sealing_keys, backchannel_requests, rights_used, \
     tlog_state, tlog_facts, tlog_entries, tlog_tiles, tlog_watches; \
     DROP INDEX webhook_calls_failing, webhook_calls_given_up, entities_by_identity, entities_of_account, factors_by_name, \
     factors_of_account, totp_factors_by_name, totp_factors_of_account; \

@@ -29,6 +29,9 @@ pub struct Traced {
     pub keys: &'static [&'static str],
     /// Further columns whose change is a fact: secrets, which no entry holds.
     pub secrets: &'static [&'static str],
+    /// Likewise columns of sealed secrets. That one was sealed anew under another key, as a rotation does, is no fact: then its
+    /// first byte changes, and the time of the update does not.
+    pub sealed: &'static [&'static str],
 }
 
 impl Traced {
@@ -46,6 +49,7 @@ impl Traced {
             members,
             keys: &[],
             secrets: &[],
+            sealed: &[],
         }
     }
 
@@ -61,7 +65,11 @@ impl Traced {
         Self { secrets, ..self }
     }
 
-    /// All columns whose change is a fact.
+    const fn with_sealed(self, sealed: &'static [&'static str]) -> Self {
+        Self { sealed, ..self }
+    }
+
+    /// All columns whose change is a fact, but the sealed ones.
     pub fn watched(&self) -> impl Iterator<Item = &'static str> {
         [self.members, self.keys, self.secrets].into_iter().flatten().copied()
     }
@@ -88,7 +96,7 @@ pub const TRACED: [Traced; 12] = [
         Noun::Credential,
         &["kind", "friendly_name", "sandbox", "key_id", "team_id", "topic"],
     )
-    .with_secrets(&["secrets"]),
+    .with_sealed(&["secrets"]),
     Traced { service: Some("sid"), ..Traced::of("services", Noun::Service, &["settings"]) },
     Traced::of(
         "webhooks",
@@ -98,7 +106,7 @@ pub const TRACED: [Traced; 12] = [
     .in_service(),
     Traced::of("integrations", Noun::Integration, &["kind", "key", "settings"])
         .in_service()
-        .with_secrets(&["secret"]),
+        .with_sealed(&["secret"]),
     Traced {
         person: Some("sid"),
         ..Traced::of("entities", Noun::Entity, &["identity", "label"]).in_service()
@@ -117,7 +125,7 @@ pub const TRACED: [Traced; 12] = [
     Traced::of("totp_factors", Noun::Factor, &["identity", "status", "friendly_name", "alg"])
         .in_service()
         .of_person()
-        .with_secrets(&["secret"]),
+        .with_sealed(&["secret"]),
     Traced {
         subject: "entity_sid",
         account: None,
@@ -138,4 +146,4 @@ pub const TRACED: [Traced; 12] = [
 ];
 
 /// The number of this list and of the triggers that are made from it. Part of their names: another number replaces them.
-pub const TRIGGERS_VERSION: u32 = 1;
+pub const TRIGGERS_VERSION: u32 = 2;

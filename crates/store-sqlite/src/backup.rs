@@ -19,6 +19,10 @@ const STEP_PAGES: i32 = 1_000;
 
 /// A check value is read as bytes of any length.
 const KEY_CHECK: &str = "SELECT key_check FROM installation WHERE id = 1";
+/// The holders of the first key, which every master key of the file opens.
+const KEY_HOLDERS: &str = "SELECT holder FROM sealing_keys WHERE id = 1";
+const HAS_SEALING_KEYS: &str =
+    "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'sealing_keys'";
 
 /// The kinds of file that may take the place of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub struct FileReport {
     pub missing_migrations: usize,
     /// The check value of the master key.
     pub key_check: Option<Vec<u8>>,
+    /// The holders of the sealing keys: two master keys in the middle of a rotation, none before the first.
+    pub key_holders: Vec<Vec<u8>>,
 }
 
 /// Copies a database, as it is now, to an existing empty file, which then needs no other file beside it. Blocks neither readers
@@ -93,7 +99,12 @@ pub fn inspect_file(path: &Path) -> StoreResult<FileReport> {
         .map_err(|error| cannot_open(path, &error))?;
     let faults = faults_of(&db, Depth::Full)?;
     if !faults.is_empty() {
-        return Ok(FileReport { faults, missing_migrations: 0, key_check: None });
+        return Ok(FileReport {
+            faults,
+            missing_migrations: 0,
+            key_check: None,
+            key_holders: Vec::new(),
+        });
     }
     let fail = |error: &dyn std::fmt::Display| StoreError::Unavailable(error.to_string());
     let known = connection::known_migrations().map_err(|error| fail(&error))?;
@@ -109,7 +120,15 @@ pub fn inspect_file(path: &Path) -> StoreResult<FileReport> {
         faults,
         missing_migrations: known.len() - begin,
         key_check: key_check.map_err(DatabaseError::from)?.flatten(),
+        key_holders: key_holders(&db).map_err(DatabaseError::from)?,
     })
+}
+
+fn key_holders(db: &Connection) -> rusqlite::Result<Vec<Vec<u8>>> {
+    if !db.prepare(HAS_SEALING_KEYS)?.exists(())? {
+        return Ok(Vec::new());
+    }
+    db.prepare(KEY_HOLDERS)?.query_map((), |row| row.get(0))?.collect()
 }
 
 #[cfg(test)]

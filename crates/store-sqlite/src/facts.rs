@@ -46,7 +46,14 @@ fn triggers_of(traced: &Traced) -> [Trigger; 3] {
     let Traced { table, noun, .. } = traced;
     let noun = noun.as_str();
     let changed = traced.watched().map(|column| format!("NEW.{column} IS NOT OLD.{column}"));
-    let changed = changed.collect::<Vec<_>>().join(" OR ");
+    let at = traced.updated.unwrap_or(traced.subject);
+    let sealed = traced.sealed.iter().map(|column| {
+        format!(
+            "NEW.{column} IS NOT OLD.{column} AND (substr(NEW.{column}, 1, 1) IS substr(OLD.{column}, 1, 1) \
+             OR NEW.{at} IS NOT OLD.{at})"
+        )
+    });
+    let changed = changed.chain(sealed).collect::<Vec<_>>().join(" OR ");
     let update = if traced.is_verified_later() {
         format!(
             "CASE WHEN NEW.status IS NOT OLD.status THEN '{noun}.verified' ELSE '{noun}.changed' END"

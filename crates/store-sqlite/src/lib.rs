@@ -55,6 +55,7 @@ mod provider_tokens;
 mod purpose;
 mod readers;
 mod recent;
+mod sealing_keys;
 mod services;
 mod sessions;
 mod settle;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use countersign_domain::time::Instant;
 use countersign_store::error::StoreResult;
-use countersign_store::moving::{Moving, Row, Table, Value};
+use countersign_store::moving::{CellChange, Moving, Row, Table, Value};
 use countersign_store_sql::cells::{CorruptCell, RowResult};
 use countersign_store_sql::values::limit;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -70,6 +70,25 @@ impl Command for Put {
     }
 }
 
+struct ReplaceCells(&'static Table, &'static str, Vec<CellChange>);
+
+impl Command for ReplaceCells {
+    type Output = usize;
+
+    fn run(&self, db: &Connection) -> Result<usize, DatabaseError> {
+        let Self(table, column, changes) = self;
+        let is_row: String = table.key.iter().map(|(name, _)| format!("{name} = ? AND ")).collect();
+        let sql = format!("UPDATE {} SET {column} = ? WHERE {is_row}{column} = ?", table.name);
+        let mut replaced = 0;
+        for CellChange { key, was, new } in changes {
+            let (was, new) = (Value::Bytes(was.clone()), Value::Bytes(new.clone()));
+            let values = [&new].into_iter().chain(key).chain([&was]);
+            replaced += execute(db, &sql, params_from_iter(values.map(Cell)))?;
+        }
+        Ok(replaced)
+    }
+}
+
 struct ReplaceKeyCheck(Option<[u8; 32]>, [u8; 32]);
 
 impl Command for ReplaceKeyCheck {
@@ -122,6 +141,15 @@ impl Moving for SqliteStore {
 
     async fn put_rows(&self, table: &'static Table, rows: Vec<Row>) -> StoreResult<()> {
         self.write(Put(table, rows)).await
+    }
+
+    async fn replace_cells(
+        &self,
+        table: &'static Table,
+        column: &'static str,
+        changes: Vec<CellChange>,
+    ) -> StoreResult<usize> {
+        self.write(ReplaceCells(table, column, changes)).await
     }
 
     /// SQLite needs no preparation.

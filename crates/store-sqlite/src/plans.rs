@@ -8,7 +8,7 @@ use crate::connection;
 use crate::options::Options;
 
 /// All statements, by file.
-const ALL: [(&str, &[(&str, &str)]); 47] = [
+const ALL: [(&str, &[(&str, &str)]); 48] = [
     ("access_tokens", crate::access_tokens::STATEMENTS),
     ("accounts", crate::accounts::STATEMENTS),
     ("answers", crate::answers::STATEMENTS),
@@ -46,6 +46,7 @@ const ALL: [(&str, &[(&str, &str)]); 47] = [
     ("services", crate::services::STATEMENTS),
     ("sessions", crate::sessions::STATEMENTS),
     ("settle", crate::settle::STATEMENTS),
+    ("sealing_keys", crate::sealing_keys::STATEMENTS),
     ("signing_keys", crate::signing_keys::STATEMENTS),
     ("standing", crate::standing::STATEMENTS),
     ("summaries", crate::summaries::STATEMENTS),

@@ -6,11 +6,10 @@ use countersign_domain::secret::{Secret, SecretHash};
 use countersign_domain::sid::AccountSid;
 use countersign_domain::world::random;
 use countersign_store::seam::{Inserted, Updated};
-use countersign_store::{Page, PageQuery};
+use countersign_store::{Page, PageQuery, StoreError};
 use data_encoding::HEXLOWER;
 
 use crate::error::{VerifyError, VerifyResult};
-use crate::keys::UnsealError;
 use crate::security::{self, Event};
 use crate::verify::{MAX_TRIES, Verify};
 
@@ -71,7 +70,10 @@ impl Verify {
         let as_wanted = !is_wanted || {
             let account = self.store.account(sid).await?;
             let hash = self.keys.hash(token.expose());
-            account.is_some_and(|account| self.with_own_hashes(account).accepts(hash))
+            match account {
+                Some(account) => self.with_own_hashes(account).await?.accepts(hash),
+                None => false,
+            }
         };
         Ok(FirstAccount::Exists { as_wanted })
     }
@@ -185,23 +187,30 @@ impl Verify {
     /// Opens the primary token, which signs the account's webhooks.
     ///
     /// # Errors
-    /// The token was sealed under another master key, or for another account.
-    pub fn primary_token(&self, account: &Account) -> Result<Secret, UnsealError> {
-        self.keys.open(&account.primary.sealed, &token_seal_context(account.sid))
+    /// The database failed; or the token was sealed under another master key, or for another account.
+    pub async fn primary_token(&self, account: &Account) -> Result<Secret, StoreError> {
+        self.open_stored(&account.primary.sealed, &token_seal_context(account.sid)).await
     }
 
     /// The account with hashes that are computed from its sealed tokens. Sealed tokens are bound to their row and stored hashes are
     /// not, so a hash that was copied from another account's row is ignored.
-    pub(crate) fn with_own_hashes(&self, mut account: Account) -> Account {
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(crate) async fn with_own_hashes(
+        &self,
+        mut account: Account,
+    ) -> Result<Account, StoreError> {
         let place = token_seal_context(account.sid);
-        let own = |token: &mut AuthToken| {
-            let opened = self.keys.open(&token.sealed, &place);
-            // No token has this hash.
-            token.hash = opened.map_or(SecretHash([0; 32]), |token| self.keys.hash(token.expose()));
-        };
-        own(&mut account.primary);
-        account.secondary.iter_mut().for_each(own);
-        account
+        for token in [&mut account.primary].into_iter().chain(&mut account.secondary) {
+            token.hash = match self.open_stored(&token.sealed, &place).await {
+                Ok(token) => self.keys.hash(token.expose()),
+                // No token has this hash.
+                Err(StoreError::Corrupt(_)) => SecretHash([0; 32]),
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(account)
     }
 
     /// Fails if an account is suspended, as of ten seconds ago at most: nothing is sent for it.
@@ -270,6 +279,6 @@ impl Verify {
 }
 
 /// The context that the tokens of an account are sealed for. Both tokens share it, so that they can be swapped.
-fn token_seal_context(account: AccountSid) -> String {
+pub(crate) fn token_seal_context(account: AccountSid) -> String {
     format!("accounts/{account}/token")
 }

@@ -233,8 +233,8 @@ impl Verify {
         sid: AccountSid,
     ) -> Result<Option<Arc<Account>>, StoreError> {
         let read = async {
-            let account = self.store.account(sid).await?;
-            Ok(account.map(|account| self.with_own_hashes(account)))
+            let Some(account) = self.store.account(sid).await? else { return Ok(None) };
+            self.with_own_hashes(account).await.map(Some)
         };
         self.accounts.get(sid, self.monotonic(), read).await
     }

@@ -121,16 +121,19 @@ impl Verify {
     ///
     /// # Errors
     /// It cannot be opened.
-    pub fn client_call(&self, request: &BackchannelRequest) -> VerifyResult<Option<ClientCall>> {
+    pub async fn client_call(
+        &self,
+        request: &BackchannelRequest,
+    ) -> VerifyResult<Option<ClientCall>> {
         let Some(sealed) = &request.call else { return Ok(None) };
         let corrupt =
             || countersign_store::StoreError::Corrupt("backchannel_requests.call".to_owned());
-        let text = self.keys.open(sealed, &seal_context(request.id)).map_err(|_| corrupt())?;
+        let text = self.open_stored(sealed, &seal_context(request.id)).await?;
         let call = serde_json::from_str(text.expose()).map_err(|_| corrupt())?;
         Ok(Some(call))
     }
 }
 
-fn seal_context(id: BackchannelId) -> String {
+pub(crate) fn seal_context(id: BackchannelId) -> String {
     format!("backchannel_requests/{}/call", HEXLOWER.encode(&id.0))
 }

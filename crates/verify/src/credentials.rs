@@ -112,7 +112,7 @@ impl Verify {
     ) -> VerifyResult<Option<Arc<(Credential, CredentialSecrets)>>> {
         let read = async {
             let Some(credential) = self.store.credential(sid).await? else { return Ok(None) };
-            let secrets = self.open_secrets(&credential)?;
+            let secrets = self.open_secrets(&credential).await?;
             Ok(Some((credential, secrets)))
         };
         let found = self.credentials.get(sid, self.monotonic(), read).await?;
@@ -147,7 +147,7 @@ impl Verify {
         let action = self.action(Event::CredentialUpdated, account, sid);
         for _ in 0..MAX_TRIES {
             let old = self.credential(account, sid).await?;
-            let secrets = update.secrets.clone().or(self.open_secrets(&old)?);
+            let secrets = update.secrets.clone().or(self.open_secrets(&old).await?);
             let new = Credential {
                 friendly_name: update.friendly_name.clone().or(old.friendly_name),
                 sandbox: update.sandbox.unwrap_or(old.sandbox),
@@ -213,12 +213,10 @@ impl Verify {
         self.keys.seal(&Secret::new(text), &seal_context(sid), &*self.entropy)
     }
 
-    fn open_secrets(&self, credential: &Credential) -> Result<CredentialSecrets, StoreError> {
+    async fn open_secrets(&self, credential: &Credential) -> Result<CredentialSecrets, StoreError> {
         let corrupt = || StoreError::Corrupt(format!("credentials {}", credential.sid));
-        let text = self
-            .keys
-            .open(&credential.secrets, &seal_context(credential.sid))
-            .map_err(|_| corrupt())?;
+        let context = seal_context(credential.sid);
+        let text = self.open_stored(&credential.secrets, &context).await?;
         let stored: StoredSecrets = serde_json::from_str(text.expose()).map_err(|_| corrupt())?;
         Ok(CredentialSecrets {
             certificate: stored.certificate.map(Secret::new),
@@ -229,6 +227,6 @@ impl Verify {
     }
 }
 
-fn seal_context(sid: CredentialSid) -> String {
+pub(crate) fn seal_context(sid: CredentialSid) -> String {
     format!("credentials/{sid}/secrets")
 }

@@ -27,13 +27,4 @@ impl Verify {
     pub async fn try_to_write(&self) -> Result<(), StoreError> {
         self.store.check().await
     }
-
-    /// Whether the database was made under this master key. A database that has no check value yet gets the one of this key.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn has_right_key(&self) -> Result<bool, StoreError> {
-        let value = self.keys.check_value();
-        Ok(self.store.key_check(value).await? == value)
-    }
 }

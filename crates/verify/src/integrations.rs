@@ -189,8 +189,8 @@ impl Verify {
         key: IntegrationKey,
     ) -> Result<Option<Arc<OpenedIntegration>>, StoreError> {
         let read = async {
-            let found = self.store.integration_by_key(key).await?;
-            found.map(|integration| self.open_integration(integration)).transpose()
+            let Some(found) = self.store.integration_by_key(key).await? else { return Ok(None) };
+            self.open_integration(found).await.map(Some)
         };
         self.integrations.get(key, self.monotonic(), read).await
     }
@@ -238,8 +238,11 @@ impl Verify {
     ) -> VerifyResult<Arc<Vec<Arc<OpenedIntegration>>>> {
         let read = async {
             let found = self.store.integrations_of_kind(kind, MAX_OF_KIND).await?;
-            let opened = found.into_iter().map(|it| self.open_integration(it).map(Arc::new));
-            opened.collect::<Result<Vec<_>, _>>().map(Some)
+            let mut opened = Vec::with_capacity(found.len());
+            for integration in found {
+                opened.push(Arc::new(self.open_integration(integration).await?));
+            }
+            Ok(Some(opened))
         };
         let found = self.integrations_of_kind.get(kind, self.monotonic(), read).await?;
         Ok(found.unwrap_or_default())
@@ -260,11 +263,12 @@ impl Verify {
         }
     }
 
-    fn open_integration(&self, integration: Integration) -> Result<OpenedIntegration, StoreError> {
+    async fn open_integration(
+        &self,
+        integration: Integration,
+    ) -> Result<OpenedIntegration, StoreError> {
         let context = seal_context(integration.sid);
-        let secret = self.keys.open(&integration.secret, &context).map_err(|why| {
-            StoreError::Corrupt(format!("integrations.secret of {}: {why}", integration.sid))
-        })?;
+        let secret = self.open_stored(&integration.secret, &context).await?;
         Ok(OpenedIntegration { integration, secret })
     }
 
@@ -279,6 +283,6 @@ fn check(kind: IntegrationKind, settings: &IntegrationSettings) -> VerifyResult<
         .map_err(|(part, why)| VerifyError::Parameter(Parameter::Integration(part), why))
 }
 
-fn seal_context(sid: IntegrationSid) -> String {
+pub(crate) fn seal_context(sid: IntegrationSid) -> String {
     format!("integrations/{sid}/secret")
 }

@@ -1,89 +1,115 @@
-//! The keys of an installation. All are derived from its master key: keys that seal stored secrets, hash secrets, encrypt access
-//! tokens and sign webhooks, and a check value that detects a wrong master key.
+//! The keys of an installation: keys that seal stored secrets, hash secrets, encrypt access tokens and sign webhooks.
+//!
+//! What others rely on, such as webhooks' secrets, is derived from the first master key and never changes. What seals comes from the
+//! sealing keys, which [rotations](crate::rotation) replace.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use aws_lc_rs::aead::LessSafeKey;
 use aws_lc_rs::agreement::{ECDH_P256, PrivateKey};
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_bus::nats::SealingKey;
+use countersign_domain::sealing_key::{SealingKeyId, WrappedKey};
 use countersign_domain::secret::{Sealed, Secret, SecretHash};
 use countersign_domain::sid::{AccountSid, ApiKeySid, ServiceSid, WebhookSid};
+use countersign_domain::time::Instant;
 use countersign_domain::world::{Entropy, random};
 use zeroize::Zeroizing;
 
-/// The master key: 32 bytes that every other key is derived from.
-#[derive(Clone)]
-pub struct MasterKey(Zeroizing<[u8; 32]>);
+use crate::key_bytes::{KeyBytes, MasterKey, UnsealError, cipher, decrypt, encrypt, mac};
+use crate::sealing_ring::SealingRing;
 
-impl MasterKey {
-    /// Creates a master key from its bytes.
-    pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-}
-
-impl std::fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("•••")
-    }
-}
-
-/// The first byte of a sealed secret: the id of the key that sealed it. There is one key.
-const KEY_ID: u8 = 1;
-
-/// A sealed secret cannot be opened: it was sealed under another master key, or it was moved or changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sealed secret cannot be opened")]
-pub struct UnsealError;
-
-/// The derived keys.
+/// The keys.
 pub struct Keys {
-    seal: LessSafeKey,
+    master: MasterKey,
+    ring: RwLock<Arc<SealingRing>>,
     hash: hmac::Key,
-    access_token: LessSafeKey,
-    access_token_nonce: hmac::Key,
     api_key: hmac::Key,
     vapid: hmac::Key,
     webhook: hmac::Key,
-    form: Zeroizing<[u8; 32]>,
-    carried: hmac::Key,
     bus: SealingKey,
-    check: [u8; 32],
     home: [u8; 32],
 }
 
 impl Keys {
-    /// Derives the keys: HMAC-SHA-256 of a label under the master key.
+    /// The keys of an installation whose master key was never changed.
     pub fn derive(master: &MasterKey) -> Self {
-        let root = hmac::Key::new(hmac::HMAC_SHA256, master.0.as_slice());
-        let derive = |label: &str| {
-            let mut bytes = Zeroizing::new([0; 32]);
-            bytes.copy_from_slice(hmac::sign(&root, label.as_bytes()).as_ref());
-            bytes
-        };
+        Self::of_ring(master, SealingRing::of_first(master))
+    }
+
+    /// The keys of an installation, given its wrapped keys: none before the first rotation.
+    ///
+    /// # Errors
+    /// The master key does not open them.
+    pub fn unlock(
+        master: &MasterKey,
+        stored: &[WrappedKey],
+        now: Instant,
+    ) -> Result<Self, UnsealError> {
+        if stored.is_empty() {
+            return Ok(Self::derive(master));
+        }
+        Ok(Self::of_ring(master, SealingRing::open(stored, master, None, now)?))
+    }
+
+    fn of_ring(master: &MasterKey, ring: SealingRing) -> Self {
+        let first = ring.first().bytes.clone();
         Self {
-            seal: cipher(&derive("countersign seal 1")),
-            hash: mac(&derive("countersign secret hash 1")),
-            access_token: cipher(&derive("countersign access token 1")),
-            access_token_nonce: mac(&derive("countersign access token nonce 1")),
-            api_key: mac(&derive("countersign api key hash 1")),
-            vapid: mac(&derive("countersign vapid 1")),
-            webhook: mac(&derive("countersign webhook 1")),
-            form: derive("countersign form 1"),
-            carried: mac(&derive("countersign carried 1")),
-            bus: SealingKey::new(&derive("countersign bus 1")),
-            check: *derive("countersign check 1"),
-            home: *derive("countersign operators 1"),
+            hash: mac(&first.derive("countersign secret hash 1")),
+            api_key: mac(&first.derive("countersign api key hash 1")),
+            vapid: mac(&first.derive("countersign vapid 1")),
+            webhook: mac(&first.derive("countersign webhook 1")),
+            bus: SealingKey::new(&first.derive("countersign bus 1")),
+            home: *first.derive("countersign operators 1"),
+            master: master.clone(),
+            ring: RwLock::new(Arc::new(ring)),
         }
     }
 
-    /// The check value, which is different for each master key and reveals nothing about it.
-    pub const fn check_value(&self) -> [u8; 32] {
-        self.check
+    /// Learns the keys that were stored since. Those that cannot be opened stay unknown.
+    pub fn learn(&self, stored: &[WrappedKey], now: Instant) {
+        let known = self.ring();
+        if known.is_current(stored, now) {
+            return;
+        }
+        if let Ok(ring) = SealingRing::open(stored, &self.master, Some(&known), now) {
+            *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring);
+        }
     }
 
-    /// The account and the service that hold the devices of operators. A function of the master key, so that all nodes create the
+    /// Whether the key is known that sealed a stored secret.
+    pub(crate) fn knows(&self, sealed: &Sealed) -> bool {
+        let id = sealed.as_bytes().first();
+        id.is_some_and(|id| self.ring().get(SealingKeyId(*id)).is_some())
+    }
+
+    /// The key that seals what is stored.
+    pub fn newest(&self) -> SealingKeyId {
+        self.ring().newest().0
+    }
+
+    /// All sealing keys that are known.
+    pub(crate) fn sealing_keys(&self) -> Vec<(SealingKeyId, KeyBytes)> {
+        self.ring().all().map(|(id, key)| (id, key.clone())).collect()
+    }
+
+    fn ring(&self) -> Arc<SealingRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The check value of the master key.
+    pub fn check_value(&self) -> [u8; 32] {
+        self.master.check_value()
+    }
+
+    /// The master key.
+    pub(crate) const fn master(&self) -> &MasterKey {
+        &self.master
+    }
+
+    /// The account and the service that hold the devices of operators. A function of the first master key, so that all nodes create the
     /// same ones. They come last in every list.
     pub fn operators_home(&self) -> (AccountSid, ServiceSid) {
         let mut account = [0xff; 16];
@@ -138,70 +164,92 @@ impl Keys {
 
     /// The token in the forms of a browser session, which other sites cannot know: base64url of 32 bytes.
     pub fn form_token(&self, session: &str) -> String {
-        URL_SAFE_NO_PAD.encode(hmac::sign(&self.form_key(), session.as_bytes()))
+        let ring = self.ring();
+        URL_SAFE_NO_PAD.encode(hmac::sign(&ring.handing_out().1.form, session.as_bytes()))
     }
 
     /// Whether a token is the form token of a session. Compares in constant time.
     pub fn is_form_token(&self, session: &str, token: &str) -> bool {
         let tag = URL_SAFE_NO_PAD.decode(token).unwrap_or_default();
-        hmac::verify(&self.form_key(), session.as_bytes(), &tag).is_ok()
+        let is_of = |key: &hmac::Key| hmac::verify(key, session.as_bytes(), &tag).is_ok();
+        self.ring().accepted().any(|(_, key)| is_of(&key.form))
     }
 
-    fn form_key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, self.form.as_slice())
-    }
-
-    /// Seals a secret for one context: table, row and column. It cannot be opened for another one.
+    /// Seals a secret that is stored, for one context: table, row and column. It cannot be opened for another one.
     pub fn seal(&self, secret: &Secret, context: &str, entropy: &dyn Entropy) -> Sealed {
-        let nonce = random::<12>(entropy);
-        let text = encrypt(&self.seal, nonce, context.as_bytes(), secret.expose().as_bytes());
-        Sealed::from_bytes([&[KEY_ID], nonce.as_slice(), &text].concat())
+        let ring = self.ring();
+        let (id, key) = ring.newest();
+        seal(id, &key.seal, secret, context, entropy)
     }
 
-    /// Opens a secret that was sealed for that context.
+    /// Opens a stored secret that was sealed for that context.
     ///
     /// # Errors
     /// See [`UnsealError`].
     pub fn open(&self, sealed: &Sealed, context: &str) -> Result<Secret, UnsealError> {
-        let (&[KEY_ID], rest) = sealed.as_bytes().split_first_chunk().ok_or(UnsealError)? else {
-            return Err(UnsealError);
-        };
-        let (nonce, text) = rest.split_first_chunk::<12>().ok_or(UnsealError)?;
-        let text = decrypt(&self.seal, *nonce, context.as_bytes(), text)?;
-        String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
+        let ring = self.ring();
+        let id = sealed.as_bytes().first().ok_or(UnsealError)?;
+        let key = ring.get(SealingKeyId(*id)).ok_or(UnsealError)?;
+        open(&key.seal, sealed, context)
+    }
+
+    /// Seals a secret that is handed out and comes back, such as a token. Any node can open it, until the rotation after the next
+    /// is finished.
+    pub(crate) fn seal_handed_out(
+        &self,
+        secret: &Secret,
+        context: &str,
+        entropy: &dyn Entropy,
+    ) -> Sealed {
+        let ring = self.ring();
+        let (id, key) = ring.handing_out();
+        seal(id, &key.seal, secret, context, entropy)
+    }
+
+    /// Opens what [`Keys::seal_handed_out`] sealed for that context.
+    pub(crate) fn open_handed_out(
+        &self,
+        sealed: &Sealed,
+        context: &str,
+    ) -> Result<Secret, UnsealError> {
+        let ring = self.ring();
+        let id = sealed.as_bytes().first().copied().map(SealingKeyId);
+        let key = ring.accepted().find(|(is, _)| Some(*is) == id).ok_or(UnsealError)?.1;
+        open(&key.seal, sealed, context)
     }
 
     /// Seals a text that a stranger's browser carries. Strangers can have many sealed, so each has a key of its own.
     pub(crate) fn seal_carried(&self, text: &str, context: &str, entropy: &dyn Entropy) -> Vec<u8> {
         let salt = random::<24>(entropy);
-        let sealed = encrypt(&self.carried_key(salt), [0; 12], context.as_bytes(), text.as_bytes());
+        let key = carried_key(&self.ring().handing_out().1.carried, salt);
+        let sealed = encrypt(&key, [0; 12], context.as_bytes(), text.as_bytes());
         [salt.as_slice(), &sealed].concat()
     }
 
     /// Opens what [`Keys::seal_carried`] sealed for that context.
     pub(crate) fn open_carried(&self, sealed: &[u8], context: &str) -> Result<Secret, UnsealError> {
         let (salt, sealed) = sealed.split_first_chunk().ok_or(UnsealError)?;
-        let text = decrypt(&self.carried_key(*salt), [0; 12], context.as_bytes(), sealed)?;
-        String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
-    }
-
-    fn carried_key(&self, salt: [u8; 24]) -> LessSafeKey {
-        let mut key = Zeroizing::new([0; 32]);
-        key.copy_from_slice(hmac::sign(&self.carried, &salt).as_ref());
-        cipher(&key)
+        let ring = self.ring();
+        let text = ring.accepted().find_map(|(_, key)| {
+            let key = carried_key(&key.carried, *salt);
+            decrypt(&key, [0; 12], context.as_bytes(), sealed).ok()
+        });
+        String::from_utf8(text.ok_or(UnsealError)?).map(Secret::new).map_err(|_| UnsealError)
     }
 
     /// Encrypts the claims of an access token. Returns the nonce, and the ciphertext followed by its tag. The nonce is derived from
-    /// everything that is encrypted or authenticated: the same token has the same text each time, and another text, which a later
-    /// release may make of the same record, has another nonce.
+    /// everything that is encrypted or authenticated: under one key the same token has the same text each time, and another text,
+    /// which a later release may make of the same record, has another nonce.
     pub(crate) fn encrypt_token(&self, header: &[u8], claims: &[u8]) -> ([u8; 12], Vec<u8>) {
-        let mut all = hmac::Context::with_key(&self.access_token_nonce);
+        let ring = self.ring();
+        let key = ring.handing_out().1;
+        let mut all = hmac::Context::with_key(&key.access_token_nonce);
         all.update(&(header.len() as u64).to_be_bytes());
         all.update(header);
         all.update(claims);
         let mut nonce = [0; 12];
         nonce.copy_from_slice(&all.sign().as_ref()[..12]);
-        (nonce, encrypt(&self.access_token, nonce, header, claims))
+        (nonce, encrypt(&key.access_token, nonce, header, claims))
     }
 
     /// Decrypts the claims of an access token.
@@ -211,8 +259,36 @@ impl Keys {
         header: &[u8],
         text: &[u8],
     ) -> Result<Vec<u8>, UnsealError> {
-        decrypt(&self.access_token, nonce, header, text)
+        let ring = self.ring();
+        let mut keys = ring.accepted().map(|(_, key)| &key.access_token);
+        keys.find_map(|key| decrypt(key, nonce, header, text).ok()).ok_or(UnsealError)
     }
+}
+
+/// The format: the id of the key, 12 bytes of nonce, the ciphertext and its tag.
+fn seal(
+    SealingKeyId(id): SealingKeyId,
+    key: &LessSafeKey,
+    secret: &Secret,
+    context: &str,
+    entropy: &dyn Entropy,
+) -> Sealed {
+    let nonce = random::<12>(entropy);
+    let text = encrypt(key, nonce, context.as_bytes(), secret.expose().as_bytes());
+    Sealed::from_bytes([&[id], nonce.as_slice(), &text].concat())
+}
+
+fn open(key: &LessSafeKey, sealed: &Sealed, context: &str) -> Result<Secret, UnsealError> {
+    let (nonce, text) =
+        sealed.as_bytes().get(1..).and_then(|rest| rest.split_first_chunk()).ok_or(UnsealError)?;
+    let text = decrypt(key, *nonce, context.as_bytes(), text)?;
+    String::from_utf8(text).map(Secret::new).map_err(|_| UnsealError)
+}
+
+fn carried_key(key: &hmac::Key, salt: [u8; 24]) -> LessSafeKey {
+    let mut bytes = Zeroizing::new([0; 32]);
+    bytes.copy_from_slice(hmac::sign(key, &salt).as_ref());
+    cipher(&bytes)
 }
 
 /// A service's key for Web Push.
@@ -232,36 +308,6 @@ impl VapidKey {
             public_key: URL_SAFE_NO_PAD.encode(point.as_ref()),
         })
     }
-}
-
-fn mac(key: &[u8; 32]) -> hmac::Key {
-    hmac::Key::new(hmac::HMAC_SHA256, key)
-}
-
-fn cipher(key: &[u8; 32]) -> LessSafeKey {
-    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("AES-256 takes 32 bytes"))
-}
-
-fn encrypt(key: &LessSafeKey, nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u8> {
-    let mut text = plain.to_vec();
-    key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
-        .expect("a secret is far below the 64 GiB that AES-GCM takes");
-    text
-}
-
-fn decrypt(
-    key: &LessSafeKey,
-    nonce: [u8; 12],
-    aad: &[u8],
-    text: &[u8],
-) -> Result<Vec<u8>, UnsealError> {
-    let mut text = text.to_vec();
-    let plain = key
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut text)
-        .map_err(|_| UnsealError)?
-        .len();
-    text.truncate(plain);
-    Ok(text)
 }
 
 #[cfg(test)]

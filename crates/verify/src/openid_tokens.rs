@@ -100,7 +100,7 @@ impl Verify {
             right: sign_in.right.map(|right| right.0),
         };
         let access = Secret::new(json!(access).to_string());
-        let access = self.keys.seal(&access, ACCESS_TOKEN, &*self.entropy);
+        let access = self.keys.seal_handed_out(&access, ACCESS_TOKEN, &*self.entropy);
         let access_token = Secret::new(URL_SAFE_NO_PAD.encode(access.as_bytes()));
         security::done(Event::OpenIdTokens, client.account, client.sid);
         Ok(OpenIdTokens { id_token: Secret::new(id_token), access_token })
@@ -161,7 +161,7 @@ impl Verify {
             return None;
         }
         let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(token).ok()?);
-        let text = self.keys.open(&sealed, ACCESS_TOKEN).ok()?;
+        let text = self.keys.open_handed_out(&sealed, ACCESS_TOKEN).ok()?;
         serde_json::from_str(text.expose()).ok()
     }
 }

@@ -3,7 +3,6 @@
 use countersign_domain::provider_token::{KeyFingerprint, ProviderToken};
 use countersign_domain::secret::Secret;
 use countersign_domain::time::Instant;
-use countersign_store::StoreError;
 
 use crate::error::VerifyResult;
 use crate::verify::Verify;
@@ -30,8 +29,8 @@ impl Verify {
         &self,
         key: KeyFingerprint,
     ) -> VerifyResult<Option<(ProviderToken, Secret)>> {
-        let found = self.store.provider_token(key).await?;
-        found.map(|found| self.open_provider_token(found)).transpose()
+        let Some(found) = self.store.provider_token(key).await? else { return Ok(None) };
+        self.open_provider_token(found).await.map(Some)
     }
 
     /// Stores a token if its version is the next one. Returns the token that is stored then, and its text.
@@ -47,16 +46,18 @@ impl Verify {
         let token = self.keys.seal(text, &seal_context(key), &*self.entropy);
         let new = ProviderToken { key, version, token, signed_at, forced_at };
         let there = self.store.renew_provider_token(&new).await?;
-        self.open_provider_token(there)
+        self.open_provider_token(there).await
     }
 
-    fn open_provider_token(&self, found: ProviderToken) -> VerifyResult<(ProviderToken, Secret)> {
-        let text = self.keys.open(&found.token, &seal_context(found.key));
-        let text = text.map_err(|_| StoreError::Corrupt("provider_tokens".to_owned()))?;
+    async fn open_provider_token(
+        &self,
+        found: ProviderToken,
+    ) -> VerifyResult<(ProviderToken, Secret)> {
+        let text = self.open_stored(&found.token, &seal_context(found.key)).await?;
         Ok((found, text))
     }
 }
 
-fn seal_context(key: KeyFingerprint) -> String {
+pub(crate) fn seal_context(key: KeyFingerprint) -> String {
     format!("provider_tokens/{:032x}/token", u128::from_be_bytes(key))
 }

@@ -203,6 +203,9 @@ events! {
     SessionEnded "session.ended";
     ConsoleAction "console.action";
     SettingsReloaded "settings.reloaded";
+    RotationBegun "master_key.rotation_begun";
+    RotationFinished "master_key.rotation_finished";
+    RotationAbandoned "master_key.rotation_abandoned";
 }
 
 /// Logs that `subject` was created, changed, used or ended.

@@ -282,14 +282,14 @@ impl Verify {
 
     /// Seals a text that only pages of a session can read, on any node.
     pub fn seal_for_session(&self, session: SessionId, text: &Secret) -> Secret {
-        let sealed = self.keys.seal(text, &context_of(session), &*self.entropy);
+        let sealed = self.keys.seal_handed_out(text, &context_of(session), &*self.entropy);
         Secret::new(URL_SAFE_NO_PAD.encode(sealed.as_bytes()))
     }
 
     /// Opens a text that [`Verify::seal_for_session`] sealed for the same session.
     pub fn open_for_session(&self, session: SessionId, text: &str) -> Option<Secret> {
         let sealed = Sealed::from_bytes(URL_SAFE_NO_PAD.decode(text).ok()?);
-        self.keys.open(&sealed, &context_of(session)).ok()
+        self.keys.open_handed_out(&sealed, &context_of(session)).ok()
     }
 
     /// The token in the forms of a session, which other sites cannot know.

@@ -63,11 +63,15 @@ impl Verify {
                 stored = self.make_signing_key(algorithm, version, now).await?;
             }
         }
-        let ready = stored.iter().map(|key| {
+        let mut ready = Vec::with_capacity(stored.len());
+        for key in &stored {
             let known = old.as_ref().and_then(|ring| ring.find(key));
-            known.map_or_else(|| self.ready_key(key).map(Arc::new), Ok)
-        });
-        ready.collect::<Result<_, _>>().map(KeyRing)
+            ready.push(match known {
+                Some(known) => known,
+                None => Arc::new(self.ready_key(key).await?),
+            });
+        }
+        Ok(KeyRing(ready))
     }
 
     /// Makes a key and stores it, unless another server was faster.
@@ -92,11 +96,11 @@ impl Verify {
         Ok(stored)
     }
 
-    fn ready_key(&self, stored: &SigningKey) -> Result<ReadyKey, StoreError> {
+    async fn ready_key(&self, stored: &SigningKey) -> Result<ReadyKey, StoreError> {
         let SigningKey { algorithm, version, ref key, created_at } = *stored;
         let corrupt =
             || StoreError::Corrupt(format!("signing_keys.key of {}-{version}", algorithm.as_str()));
-        let text = self.keys.open(key, &seal_context(algorithm, version)).map_err(|_| corrupt())?;
+        let text = self.open_stored(key, &seal_context(algorithm, version)).await?;
         let der = Zeroizing::new(STANDARD.decode(text.expose()).map_err(|_| corrupt())?);
         let key = JwsKey::from_pkcs8(algorithm, &der).map_err(|_| corrupt())?;
         let jwk = key.public_jwk().ok_or_else(corrupt)?;
@@ -118,6 +122,6 @@ fn generate(algorithm: JwsAlgorithm) -> Option<Secret> {
     }
 }
 
-fn seal_context(algorithm: JwsAlgorithm, version: i64) -> String {
+pub(crate) fn seal_context(algorithm: JwsAlgorithm, version: i64) -> String {
     format!("signing_keys/{}-{version}/key", algorithm.as_str())
 }

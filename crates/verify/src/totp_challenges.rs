@@ -71,7 +71,10 @@ impl Verify {
     ) -> VerifyResult<Challenge> {
         let reservation = self.reserve_challenge(&challenge)?;
         for _ in 0..MAX_TRIES {
-            let judged = code.as_ref().map(|code| self.judge(&factor, code, now)).transpose()?;
+            let judged = match &code {
+                Some(code) => Some(self.judge(&factor, code, now).await?),
+                None => None,
+            };
             let opening = self.opening_of(&challenge, &factor, judged);
             let opened = self.store.open_challenge(&opening).await?;
             match opened {
@@ -141,7 +144,7 @@ impl Verify {
         let mut factor = factor.ok_or(VerifyError::AnswerRejected(NO_FACTOR))?;
         let most = self.settings.limits.wrong_codes_per_totp_challenge;
         for _ in 0..MAX_TRIES {
-            let judged = self.judge(&factor, &code, now)?;
+            let judged = self.judge(&factor, &code, now).await?;
             let recorded =
                 self.store.answer_by_code(sid, judged, most, metadata.as_ref(), now).await?;
             match recorded? {

@@ -13,7 +13,6 @@ use countersign_domain::totp_code::{TotpCode, judge};
 use countersign_domain::totp_secret::encode_secret;
 use countersign_domain::usage::Usage;
 use countersign_domain::world::random;
-use countersign_store::StoreError;
 use countersign_store::seam::{CodeUse, Enrolled, JudgedCode, TotpEnrolment, TotpUpdate};
 
 use crate::caller::Caller;
@@ -155,7 +154,10 @@ impl Verify {
             let update = TotpUpdate {
                 entity: factor.owner.entity,
                 sid: factor.sid,
-                code: code.map(|code| self.judge(&factor, code, now)).transpose()?,
+                code: match code {
+                    Some(code) => Some(self.judge(&factor, code, now).await?),
+                    None => None,
+                },
                 most_wrong: self.settings.limits.wrong_codes_per_totp_factor,
                 change: change.clone(),
                 at: now.max(factor.updated_at + Duration::from_micros(1)),
@@ -201,16 +203,13 @@ impl Verify {
     }
 
     /// Judges a code at `now` by the factor as it was read. The store judges it again by the stored factor.
-    pub(crate) fn judge(
+    pub(crate) async fn judge(
         &self,
         factor: &TotpFactor,
         code: &TotpCode,
         now: Instant,
     ) -> VerifyResult<JudgedCode> {
-        let secret = self
-            .keys
-            .open(&factor.secret, &seal_context(factor.sid))
-            .map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let secret = self.open_stored(&factor.secret, &seal_context(factor.sid)).await?;
         Ok(JudgedCode {
             code: judge(code, &secret, factor.config, factor.last_step, now),
             config: factor.config,
@@ -232,6 +231,6 @@ pub(crate) const SPENT_CODE: Invalid =
     Invalid::because("is a code that was used before: wait for the next one");
 
 /// The context that a factor's secret is sealed for.
-fn seal_context(sid: FactorSid) -> String {
+pub(crate) fn seal_context(sid: FactorSid) -> String {
     format!("totp_factors/{sid}/secret")
 }

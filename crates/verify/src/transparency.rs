@@ -17,7 +17,7 @@ use crate::error::{VerifyError, VerifyResult};
 use crate::verify::Verify;
 
 /// The context that the key is sealed under.
-const KEY_CONTEXT: &str = "tlog_state/key";
+pub(crate) const KEY_CONTEXT: &str = "tlog_state/key";
 const SEED_BYTES: usize = SHA256_OUTPUT_LEN;
 
 /// The checkpoint of the log, as it is served.
@@ -54,7 +54,7 @@ impl Verify {
         let key = self.keys.seal(&seed, KEY_CONTEXT, &*self.entropy);
         let beginning = LogBeginning { origin: origin.to_owned(), key };
         let state = self.store.begin_log(&beginning).await?;
-        self.open_log_key(&state)
+        self.open_log_key(&state).await
     }
 
     /// Notes no more changes for the log.
@@ -70,14 +70,14 @@ impl Verify {
     /// # Errors
     /// The database failed, or the key cannot be opened.
     pub async fn log_key(&self) -> VerifyResult<Option<LogKey>> {
-        let state = self.store.log_state().await?;
-        state.map(|state| self.open_log_key(&state)).transpose()
+        let Some(state) = self.store.log_state().await? else { return Ok(None) };
+        self.open_log_key(&state).await.map(Some)
     }
 
-    fn open_log_key(&self, state: &LogState) -> VerifyResult<LogKey> {
+    async fn open_log_key(&self, state: &LogState) -> VerifyResult<LogKey> {
         let corrupt = || corrupt("tlog_state.key");
         let LogBeginning { origin, key } = &state.beginning;
-        let seed = self.keys.open(key, KEY_CONTEXT).map_err(|_| corrupt())?;
+        let seed = self.open_stored(key, KEY_CONTEXT).await?;
         let seed = STANDARD.decode(seed.expose()).ok().and_then(|seed| seed.try_into().ok());
         LogKey::of_seed(origin, KeyKind::Log, &seed.ok_or_else(corrupt)?).map_err(|_| corrupt())
     }

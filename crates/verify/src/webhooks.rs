@@ -6,7 +6,7 @@ use countersign_domain::text::FriendlyName;
 use countersign_domain::webhook::{EventType, Webhook, WebhookUrl, WebhookVersion};
 use countersign_domain::webhook_call::FailingWebhook;
 use countersign_store::seam::{Inserted, Updated};
-use countersign_store::{Page, PageQuery, StoreError};
+use countersign_store::{Page, PageQuery};
 
 use crate::error::{VerifyError, VerifyResult};
 use crate::security::Event;
@@ -105,9 +105,7 @@ impl Verify {
         if account.suspended_at.is_some() {
             return Err(VerifyError::AccountSuspended);
         }
-        let token = self.primary_token(&account);
-        let token =
-            token.map_err(|why| StoreError::Corrupt(format!("accounts.primary_sealed: {why}")))?;
+        let token = self.primary_token(&account).await?;
         Ok((token, self.keys.webhook_secret(sid)))
     }
 

@@ -10,6 +10,7 @@ use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::secret::Secret;
 use countersign_domain::sid::AccountSid;
 use countersign_verify::Verify;
+use countersign_verify::rotation::{self, RotationState};
 
 use super::copies::{self, KeyMatch};
 use super::findings::Findings;
@@ -18,7 +19,7 @@ use crate::cli::{Check, Common};
 use crate::config::Config;
 use crate::database::{CheckResult, Database};
 use crate::master_key::{self, ServerKey};
-use crate::wiring::use_cases;
+use crate::wiring::{unlock, use_cases};
 use crate::world::World;
 use crate::{folder, telemetry};
 
@@ -146,7 +147,21 @@ async fn use_key(
     let verify = use_cases(config, &world, database.store(), &key.key, bus, handover).await?;
     reject_weak_token(&verify, requested_account(config, variable)?.as_ref()).await?;
     let what = database.describe(config, &machine).await?;
-    Ok((verify, format!("the key belongs to {what}")))
+    let keys = unlock(&*database.store(), &key.key, &world).await?;
+    let sealed = match rotation::state(&*database.resealing(), &keys).await? {
+        RotationState::Idle => String::new(),
+        RotationState::WithOldKey => {
+            "; a rotation has begun, and this is the old key: countersign keys list".to_owned()
+        }
+        RotationState::WithNewKey => {
+            "; a rotation has begun, and this is the new key: countersign keys finish".to_owned()
+        }
+    };
+    let newest = keys.newest();
+    Ok((
+        verify,
+        format!("the key belongs to {what}; secrets are sealed under key {newest}{sealed}"),
+    ))
 }
 
 fn variable(name: &str) -> Option<String> {

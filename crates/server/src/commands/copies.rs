@@ -8,7 +8,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use countersign_store_sqlite::{FileReport, copy_file, inspect_file};
-use countersign_verify::Keys;
 use tempfile::TempPath;
 
 use crate::config::Config;
@@ -148,7 +147,8 @@ pub(super) fn match_key(config: &Config, report: &FileReport) -> anyhow::Result<
     let Some(key) = master_key::find_if_any(config, variable)? else {
         return Ok(KeyMatch::Absent(place));
     };
-    let is_right = report.key_check.as_deref() == Some(&Keys::derive(&key).check_value()[..]);
+    let is_right = report.key_check.as_deref() == Some(&key.check_value()[..])
+        || report.key_holders.iter().any(|holder| holder[..] == key.holder().0);
     ensure!(
         is_right,
         "the master key ({place}) does not belong to this backup: use the one of the backup's server"

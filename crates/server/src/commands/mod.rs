@@ -18,6 +18,7 @@ mod factors;
 mod findings;
 mod generated;
 mod integrations;
+mod keys;
 mod lists;
 mod load;
 mod migrate_data;
@@ -122,6 +123,9 @@ fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Audit(AuditCommand::Check(command)) => audit::check(&command).map(done),
         Command::Audit(command) => {
             beside(&common, async |config| Box::pin(audit::run(config, command)).await.map(done))
+        }
+        Command::Keys(command) => {
+            beside(&common, async |config| Box::pin(keys::run(config, command)).await.map(done))
         }
         Command::EnrolLink(flags) => {
             beside(&common, async |config| Box::pin(enrol_link::run(config, flags)).await.map(done))

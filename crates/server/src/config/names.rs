@@ -10,13 +10,14 @@ use super::settings::Config;
 pub(super) const PREFIX: &str = "COUNTERSIGN_";
 
 /// Variables that are read elsewhere and are no settings.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "COUNTERSIGN_ACCOUNT_SID",
     "COUNTERSIGN_AUTH_TOKEN",
     "COUNTERSIGN_AUTH_TOKEN_FILE",
     "COUNTERSIGN_CONFIG",
     "COUNTERSIGN_MASTER_KEY",
     "COUNTERSIGN_MASTER_KEY_FILE",
+    "COUNTERSIGN_MASTER_KEY_COMMAND",
     "COUNTERSIGN_PHONE_AUTH_TOKEN",
 ];
 

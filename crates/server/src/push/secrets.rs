@@ -102,7 +102,7 @@ impl ClientCalls for PushSecrets {
             Err(VerifyError::NotFound) => return Ok(None),
             Err(error) => return Err(unavailable(error)),
         }
-        let call = self.0.client_call(request).map_err(unavailable)?;
+        let call = self.0.client_call(request).await.map_err(unavailable)?;
         Ok(call.map(|ClientCall { url, bearer, handle }| OpenedClientCall {
             url,
             bearer: Secret::new(bearer),

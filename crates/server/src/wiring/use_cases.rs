@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use anyhow::ensure;
+use anyhow::Context as _;
 use countersign_bus::{Bus, HandOver};
 use countersign_domain::node::NodeId;
 use countersign_domain::world::random;
 use countersign_store::Store;
-use countersign_verify::{Keys, MasterKey, Verify};
+use countersign_verify::{Keys, MasterKey, Verify, sealing};
 
 use crate::config::Config;
 use crate::push;
@@ -25,13 +25,14 @@ pub async fn use_cases(
     bus: Arc<dyn Bus>,
     handover: HandOver,
 ) -> anyhow::Result<Verify> {
+    let keys = unlock(&*store, key, world).await?;
     let parts = countersign_verify::Dependencies {
         store,
         bus,
         handover,
         clock: Arc::clone(&world.clock),
         entropy: Arc::clone(&world.entropy),
-        keys: Keys::derive(key),
+        keys,
         credential_check: push::check_credential,
         node: NodeId(random(&*world.entropy)),
     };
@@ -42,10 +43,16 @@ pub async fn use_cases(
         sessions: config.console.sessions(),
         sign_in: config.console.sign_in(),
     };
-    let verify = Verify::new(parts, options);
-    ensure!(
-        verify.has_right_key().await?,
-        "the master key does not belong to this database, or a countersign migrate-data into it has not finished"
-    );
-    Ok(verify)
+    Ok(Verify::new(parts, options))
+}
+
+/// The keys of a database.
+///
+/// # Errors
+/// The database was made under another master key, or cannot be read.
+pub async fn unlock(store: &dyn Store, key: &MasterKey, world: &World) -> anyhow::Result<Keys> {
+    let keys = sealing::unlock(store, key, world.clock.now()).await?;
+    keys.context(
+        "the master key does not belong to this database, or a countersign migrate-data into it has not finished",
+    )
 }

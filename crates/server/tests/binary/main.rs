@@ -17,6 +17,7 @@ mod faketime;
 mod files;
 mod full_disk;
 mod integrations;
+mod keys;
 mod listings;
 mod logs;
 mod metrics;

@@ -63,6 +63,10 @@ async fn dump(store: &dyn Moving) -> Vec<(&'static str, Vec<Row>)> {
 async fn everything_moves_to_postgres_and_back() {
     let stage = Stage::with_account();
     stage.serve(&[]).await.stop().await;
+    // In the middle of a change of the master key.
+    let new = stage.write("new.key", &"cd".repeat(32));
+    let done = stage.run(&["keys", "rotate", "--new-key-file", &new]);
+    assert_eq!(done.code, Some(0), "{done:?}");
     furnish(sqlite(&stage.data())).await;
     let source = dump(&sqlite(&stage.data())).await;
     for (table, rows) in &source {

@@ -29,14 +29,17 @@ const BY_COMMANDS: [(&[&str], &str); 13] = [
     (&["operators", "remove", "ada"], "operator.deleted"),
 ];
 
-/// Events that tests of their own show: `strangers_fill_no_log_and_omitted_lines_are_counted` the first, and
+/// Events that tests of their own show: `strangers_fill_no_log_and_omitted_lines_are_counted` the first, those of `keys` the last, and
 /// `an_operator_is_made_signs_in_with_a_phone_and_is_removed` the others.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 8] = [
     "throttle",
     "second_factor.invited",
     "second_factor.asked",
     "second_factor.forgotten",
     "console.action",
+    "master_key.rotation_begun",
+    "master_key.rotation_finished",
+    "master_key.rotation_abandoned",
 ];
 
 /// The lines of the security log in a log of JSON.

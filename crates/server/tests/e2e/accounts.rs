@@ -69,7 +69,10 @@ async fn tokens_are_rotated_and_promoted_without_a_gap() {
 
     let second = verify.rotate_token(sid).await.unwrap();
     assert_eq!((status(&app.api()).await, status(&with(second.expose())).await), (200, 200));
-    let signs = async || verify.primary_token(&account(verify).await).unwrap().expose().to_owned();
+    let signs = async || {
+        let token = verify.primary_token(&account(verify).await).await.unwrap();
+        token.expose().to_owned()
+    };
     assert_eq!(signs().await, app.token);
     verify.promote_token(sid).await.unwrap();
     assert_eq!(signs().await, second.expose());
@@ -200,7 +203,8 @@ async fn a_leaked_token_is_evicted_in_one_step() {
     assert_eq!((status(&app.api()).await, status(&with(second.expose())).await), (401, 401));
     assert_eq!(status(&with(only.expose())).await, 200);
     let is = account(verify).await;
-    assert_eq!(verify.primary_token(&is).unwrap().expose(), only.expose(), "it signs webhooks");
+    let signs = verify.primary_token(&is).await.unwrap();
+    assert_eq!(signs.expose(), only.expose(), "it signs webhooks");
     assert!(is.secondary.is_none());
 }
 

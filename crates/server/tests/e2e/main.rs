@@ -46,6 +46,7 @@ mod pushes;
 mod quotas;
 mod radius;
 mod reasons;
+mod rotation;
 mod said;
 mod service_protection;
 mod sign_in;

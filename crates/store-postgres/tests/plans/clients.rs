@@ -3,6 +3,8 @@
 use countersign_domain::backchannel::BackchannelId;
 use countersign_domain::jws_key::JwsAlgorithm;
 use countersign_domain::one_time_right::RightId;
+use countersign_domain::sealing_key::{KeyHolder, SealingKeyId, WrappedKey};
+use countersign_domain::secret::Sealed;
 use countersign_domain::signing_key::SigningKey;
 use countersign_store::conformance::Fixture;
 
@@ -21,4 +23,12 @@ pub(crate) async fn tell_the_client(fixture: &Fixture, id: BackchannelId) {
     let version = last.unwrap_or(0) + 1;
     let new = SigningKey { version, ..fixture.make.signing_key(JwsAlgorithm::Es256) };
     assert!(store.add_signing_key(&new).await.unwrap().contains(&new));
+    let holder = KeyHolder([1; 16]);
+    let wrapped = Sealed::from_bytes(vec![1; 60]);
+    let (created_at, retired_at) = (now, None);
+    let newest = store.sealing_keys().await.unwrap().last().map(|key| key.id);
+    let id = newest.map_or(Some(SealingKeyId::FIRST), SealingKeyId::next).unwrap();
+    let key = WrappedKey { id, holder, wrapped, created_at, retired_at };
+    assert_eq!(store.add_sealing_keys(newest, &[key]).await, Ok(true));
+    assert_eq!(store.keep_only_holder(holder, [1; 32], now).await, Ok(true));
 }

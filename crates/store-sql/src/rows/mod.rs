@@ -16,6 +16,7 @@ pub mod notifications;
 pub mod operators;
 pub mod protections;
 pub mod provider_tokens;
+pub mod sealing_keys;
 pub mod services;
 pub mod sessions;
 pub mod signing_keys;

@@ -25,6 +25,7 @@ fn every_rule_is_listed() {
         include_str!("pauses.rs"),
         include_str!("protections.rs"),
         include_str!("provider_tokens.rs"),
+        include_str!("sealing_keys.rs"),
         include_str!("signing_keys.rs"),
         include_str!("backchannel.rs"),
         include_str!("deliveries.rs"),

@@ -30,6 +30,7 @@ pub mod protections;
 pub mod provider_tokens;
 pub mod recent;
 mod rule_tests;
+pub mod sealing_keys;
 pub mod services;
 pub mod sessions;
 pub mod settling;
@@ -257,6 +258,10 @@ macro_rules! conformance {
                 a_provider_token_reads_back_as_it_was_stored
                 of_nodes_that_renew_a_provider_token_at_once_one_does
                 a_provider_token_of_the_day_before_goes_when_another_is_stored
+            }
+            sealing_keys {
+                of_rotations_that_begin_at_once_one_does
+                only_a_holder_of_all_keys_becomes_the_only_one
             }
             signing_keys {
                 signing_keys_read_back_as_they_were_stored

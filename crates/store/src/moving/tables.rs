@@ -4,7 +4,7 @@ use super::log_tables as log;
 use super::table::{Table, bytes, flag, id, number, text};
 
 /// All tables except `installation`, whose check value has methods of its own, and the list of migrations.
-pub static TABLES: [Table; 35] = [
+pub static TABLES: [Table; 36] = [
     Table {
         name: "accounts",
         key: &[id("sid")],
@@ -298,6 +298,11 @@ pub static TABLES: [Table; 35] = [
         name: "signing_keys",
         key: &[text("algorithm"), number("version")],
         rest: &[bytes("key"), number("created_at")],
+    },
+    Table {
+        name: "sealing_keys",
+        key: &[number("id"), id("holder")],
+        rest: &[bytes("wrapped"), number("created_at"), number("retired_at")],
     },
     Table {
         name: "backchannel_requests",

@@ -38,6 +38,7 @@ mod outcome;
 mod protections;
 mod provider_tokens;
 mod recent;
+mod sealing_keys;
 mod services;
 mod sessions;
 mod signing_keys;
@@ -73,6 +74,7 @@ pub use outcome::Outcome;
 pub use protections::Protections;
 pub use provider_tokens::{PROVIDER_TOKENS_KEPT, ProviderTokens};
 pub use recent::{CallCursor, CallList, Recent, WebhookState};
+pub use sealing_keys::SealingKeys;
 pub use services::{LogoChange, Services};
 pub use sessions::Sessions;
 pub use signing_keys::{SIGNING_KEYS_KEPT, SigningKeys};
@@ -107,6 +109,7 @@ pub trait Store:
     + Credentials
     + ProviderTokens
     + SigningKeys
+    + SealingKeys
     + Backchannel
     + OneTimeRights
     + Protections

@@ -10,12 +10,13 @@ use countersign_bus::{HandOver, LocalBus};
 use countersign_domain::world::Clock;
 use countersign_server::config::{Config, Sources};
 use countersign_server::database::Database;
-use countersign_server::wiring::{Server, use_cases};
+use countersign_server::wiring::{Server, unlock, use_cases};
 use countersign_server::world::World;
 use countersign_store::Store;
+use countersign_store::moving::Resealing;
 use countersign_testkit::postgres::TestDatabase;
 use countersign_testkit::{ManualClock, SeededEntropy};
-use countersign_verify::{MasterKey, Verify};
+use countersign_verify::{Keys, MasterKey, Verify};
 use tokio::task::JoinHandle;
 
 use super::api::Caller;
@@ -140,6 +141,22 @@ impl TestApp {
     /// The database, opened past the server.
     pub async fn store(&self) -> Arc<dyn Store> {
         Database::open(&self.config).await.expect("the database opens twice").store()
+    }
+
+    /// The database, opened past the server, as what its secrets are sealed anew by; and its keys, as another process knows them.
+    pub async fn resealing(&self, key: &MasterKey) -> anyhow::Result<(Arc<dyn Resealing>, Keys)> {
+        let database = Database::open(&self.config).await?;
+        let keys = unlock(&*database.store(), key, &self.world).await?;
+        Ok((database.resealing(), keys))
+    }
+
+    /// A server that another process starts with this master key.
+    pub async fn other_node_with(&self, key: &MasterKey) -> anyhow::Result<Server> {
+        let mut config = self.config.clone();
+        config.http.listen.set_port(0);
+        let store = Database::open(&config).await?.store();
+        let metrics = Arc::new(String::new);
+        Box::pin(Server::start(&config, &self.world, store, key, metrics, async |_| Ok(()))).await
     }
 
     /// The application, with the account's token.

@@ -123,27 +123,28 @@ impl Drop for Watcher {
 
 /// The reply to a node that wants to attach a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Takeover {
+pub enum Takeover {
     /// No socket of this process holds the device.
     Free,
     /// A socket holds it, and for too short a time to be replaced.
     TooSoon,
 }
 
+/// What a bus between nodes does at one of them.
 impl LocalBus {
     /// Whether a socket of this process holds the device.
-    pub(crate) fn is_here(&self, factor: FactorSid) -> bool {
+    pub fn is_here(&self, factor: FactorSid) -> bool {
         // A socket that takes no more offers is ending, though it still holds its device.
         self.0.sockets.get(&factor).is_some_and(|socket| !socket.messages.is_closed())
     }
 
     /// All devices that sockets of this process hold, and since when.
-    pub(crate) fn holds(&self) -> Vec<(FactorSid, Monotonic)> {
+    pub fn holds(&self) -> Vec<(FactorSid, Monotonic)> {
         self.0.sockets.iter().map(|socket| (*socket.key(), socket.since)).collect()
     }
 
     /// Detaches the socket here, unless its hold is too young, so that another node can attach the device.
-    pub(crate) fn give_up(&self, factor: FactorSid, now: Monotonic) -> Takeover {
+    pub fn give_up(&self, factor: FactorSid, now: Monotonic) -> Takeover {
         match self.0.sockets.entry(factor) {
             Entry::Occupied(held) if now < held.get().since + SHORTEST_HOLD => Takeover::TooSoon,
             Entry::Occupied(held) => {
@@ -156,7 +157,7 @@ impl LocalBus {
 
     /// Detaches the socket here if its hold is older than one of another node, which began at `since`. Returns the start of
     /// the hold here if that is newer.
-    pub(crate) fn give_up_older(&self, factor: FactorSid, since: Monotonic) -> Option<Monotonic> {
+    pub fn give_up_older(&self, factor: FactorSid, since: Monotonic) -> Option<Monotonic> {
         let Entry::Occupied(held) = self.0.sockets.entry(factor) else { return None };
         let own = held.get().since;
         if own < since {
@@ -166,14 +167,14 @@ impl LocalBus {
     }
 
     /// Wakes the watchers of all challenges.
-    pub(crate) fn wake_all(&self) {
+    pub fn wake_all(&self) {
         for watch in self.0.watches.iter().filter_map(|watch| watch.upgrade()) {
             watch.notify_waiters();
         }
     }
 
     /// Calls the listeners of this process.
-    pub(crate) fn tell(&self, changed: Changed) {
+    pub fn tell(&self, changed: Changed) {
         let listeners = self.0.listeners.read().unwrap_or_else(PoisonError::into_inner);
         for listener in listeners.iter() {
             listener(changed);
@@ -181,7 +182,7 @@ impl LocalBus {
     }
 
     /// Wakes this process's watchers of a challenge.
-    pub(crate) fn wake(&self, challenge: ChallengeSid) {
+    pub fn wake(&self, challenge: ChallengeSid) {
         let watch = self.0.watches.get(&challenge).and_then(|watch| watch.upgrade());
         if let Some(watch) = watch {
             watch.notify_waiters();
@@ -189,7 +190,7 @@ impl LocalBus {
     }
 
     /// Tells this process's socket of a device that another one has answered. Without room in its queue the message is lost.
-    pub(crate) fn tell_device(&self, factor: FactorSid, challenge: ChallengeSid) {
+    pub fn tell_device(&self, factor: FactorSid, challenge: ChallengeSid) {
         if let Some(socket) = self.0.sockets.get(&factor) {
             let message = ToDevice::AnsweredElsewhere { factor, challenge };
             let _ = socket.messages.try_send(Box::new(message));
@@ -197,7 +198,7 @@ impl LocalBus {
     }
 
     /// Dismisses this process's socket of a device.
-    pub(crate) fn dismiss_here(&self, factor: FactorSid) {
+    pub fn dismiss_here(&self, factor: FactorSid) {
         if let Some((_, held)) = self.0.sockets.remove(&factor) {
             held.detach(Detached::Dismissed);
         }

@@ -42,6 +42,7 @@ impl Alarm {
         loop {
             let at = *set.borrow_and_update();
             tokio::select! {
+                biased;
                 () = clock.sleep(at.since(clock.monotonic())) => return,
                 // Cannot fail: the sender lives as long as `self`.
                 _ = set.changed() => {}

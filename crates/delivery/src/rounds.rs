@@ -70,6 +70,7 @@ impl Rounds {
             self.timing.sleep(next.since(self.timing.monotonic())).await;
         };
         tokio::select! {
+            biased;
             () = round => false,
             changed = link.changed() => changed.is_ok(),
         }

@@ -185,7 +185,7 @@ pub(crate) fn applied(db: &Connection) -> Result<Vec<Step>, rusqlite::Error> {
 }
 
 /// Configures a connection of any kind.
-fn prepare(db: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
+pub(crate) fn prepare(db: &Connection, options: &Options) -> Result<(), rusqlite::Error> {
     db.busy_timeout(options.busy_timeout)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     // One plan for each statement, independent of its parameters: otherwise SQLite plans many statements again whenever a

@@ -4,6 +4,8 @@
 //! their own, on the caller's thread, and see every acknowledged write. Several processes may have the file open: every command
 //! takes the file's write lock before it reads anything that it decides by.
 //!
+//! `memory.rs` carries the same commands out in memory, without threads, for the simulation.
+//!
 //! The files of nouns (`accounts.rs`, `challenges.rs`, ...) implement the traits of the seam. Below them are the files of single
 //! commands and of the rows that several commands change.
 
@@ -38,6 +40,7 @@ mod factors;
 mod facts;
 mod integrations;
 mod integrity;
+mod memory;
 mod moving;
 mod new_notifications;
 mod notifications;
@@ -76,6 +79,7 @@ mod writer;
 pub use backup::{FileReport, copy_file, inspect_file};
 pub use countersign_sqlite_file::install;
 pub use integrity::Depth;
+pub use memory::{Faults, MemoryDatabase};
 pub use options::Options;
 pub use purpose::{Purpose, purpose};
 pub use store::SqliteStore;

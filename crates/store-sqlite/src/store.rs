@@ -1,4 +1,4 @@
-//! The store: one writer, several readers.
+//! The store: one writer and several readers of a file, or a database in memory.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,17 +12,26 @@ use crate::audited::Audited;
 use crate::command::Command;
 use crate::connection;
 use crate::error::DatabaseError;
+use crate::memory::{Faults, Memory, MemoryDatabase};
 use crate::options::Options;
 use crate::readers::Readers;
 use crate::writer::Writer;
 
-/// A store in one SQLite file. Dropping it waits until everything queued is written.
+/// A store in one SQLite file, or in memory. Dropping its last handle waits until everything queued is written.
 pub struct SqliteStore {
-    // Dropped before the writer, so that the writer closes the file last, which empties the write-ahead log.
-    readers: Arc<Readers>,
-    pub(crate) writer: Arc<Writer>,
+    place: Arc<Place>,
     /// The entry of the audit trail that commands of this handle store.
     entry: Option<Arc<AuditEntry>>,
+}
+
+/// Where the rows are.
+enum Place {
+    File {
+        // Dropped before the writer, so that the writer closes the file last, which empties the write-ahead log.
+        readers: Arc<Readers>,
+        writer: Writer,
+    },
+    Memory(Memory),
 }
 
 impl SqliteStore {
@@ -40,11 +49,19 @@ impl SqliteStore {
             db = connection::with_checksums(db, path, &options)?;
         }
         connection::migrate(&mut db, path, options.schema_policy)?;
-        Ok(Self {
+        Ok(Self::at(Place::File {
             readers: Arc::new(Readers::open(path, &options)?),
-            writer: Arc::new(Writer::start(db, path.to_owned(), options)?),
-            entry: None,
-        })
+            writer: Writer::start(db, path.to_owned(), options)?,
+        }))
+    }
+
+    /// A store over a database in memory, for one process among those that use it. `faults`: what goes wrong between the two.
+    pub fn in_memory(database: &MemoryDatabase, faults: Option<Arc<dyn Faults>>) -> Self {
+        Self::at(Place::Memory(Memory::new(database.clone(), faults)))
+    }
+
+    fn at(place: Place) -> Self {
+        Self { place: Arc::new(place), entry: None }
     }
 
     /// Queues a command and waits until it is committed.
@@ -53,8 +70,23 @@ impl SqliteStore {
         C::Output: Outcome,
     {
         match &self.entry {
-            None => self.writer.run(command).await,
-            Some(entry) => self.writer.run(Audited(command, Arc::clone(entry))).await,
+            None => self.run(command).await,
+            Some(entry) => self.run(Audited(command, Arc::clone(entry))).await,
+        }
+    }
+
+    async fn run<C: Command>(&self, command: C) -> StoreResult<C::Output> {
+        match &*self.place {
+            Place::File { writer, .. } => writer.run(command).await,
+            Place::Memory(memory) => memory.run(command).await,
+        }
+    }
+
+    /// Checks that the last write succeeded and that the current one does not take too long.
+    pub(crate) fn check_writer(&self) -> StoreResult<()> {
+        match &*self.place {
+            Place::File { writer, .. } => writer.check(),
+            Place::Memory(_) => Ok(()),
         }
     }
 
@@ -63,7 +95,10 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, DatabaseError>,
     ) -> StoreResult<T> {
-        self.readers.read(read)
+        match &*self.place {
+            Place::File { readers, .. } => readers.read(read),
+            Place::Memory(memory) => memory.read(read),
+        }
     }
 
     /// Reads on a thread for blocking work: for reads that would occupy a thread that serves requests for too long.
@@ -71,7 +106,10 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, DatabaseError> + Send + 'static,
     ) -> StoreResult<T> {
-        let readers = Arc::clone(&self.readers);
+        let readers = match &*self.place {
+            Place::File { readers, .. } => Arc::clone(readers),
+            Place::Memory(memory) => return memory.read(read),
+        };
         let found = tokio::task::spawn_blocking(move || readers.read(read)).await;
         found.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
@@ -85,10 +123,6 @@ impl std::fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn audited(&self, entry: AuditEntry) -> Arc<dyn Store> {
-        Arc::new(Self {
-            readers: Arc::clone(&self.readers),
-            writer: Arc::clone(&self.writer),
-            entry: Some(Arc::new(entry)),
-        })
+        Arc::new(Self { place: Arc::clone(&self.place), entry: Some(Arc::new(entry)) })
     }
 }

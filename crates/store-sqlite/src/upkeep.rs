@@ -221,7 +221,7 @@ impl Upkeep for SqliteStore {
     }
 
     async fn is_writable(&self) -> StoreResult<()> {
-        self.writer.check()?;
+        self.check_writer()?;
         self.read(|db| one(db, KEY_CHECK, (), |_| Ok(()))).map(drop)
     }
 

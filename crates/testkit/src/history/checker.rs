@@ -9,7 +9,7 @@ use countersign_domain::ending::{NotificationStatus, StatusReason};
 use countersign_domain::sid::{ChallengeSid, NotificationSid};
 use countersign_domain::time::Instant;
 
-use super::{Entry, Known, Listed, Reply};
+use super::entry::{Entry, Known, Listed, Reply};
 
 /// A rule that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

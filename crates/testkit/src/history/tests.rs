@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use countersign_domain::challenge::{ChallengeStatus, Verdict};
+use countersign_domain::ending::{NotificationStatus, StatusReason};
+use countersign_domain::sid::{ChallengeSid, NotificationSid};
+use countersign_domain::time::Instant;
+
 use super::*;
 
 const BOUNDS: Bounds = Bounds { on_its_way: Duration::from_secs(1), notifications: 3 };

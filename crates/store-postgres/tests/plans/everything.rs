@@ -116,8 +116,8 @@ fn filling(table: &Table, day: &str) -> String {
         table.columns().map(|(column, kind)| value(table.name, column, kind, day)).collect();
     let rows = match table.name {
         "removals" => 1,
-        // The log that was begun before.
-        "tlog_state" => 0,
+        // The log that was begun before, and the keys that were added.
+        "tlog_state" | "sealing_keys" => 0,
         _ => ROWS,
     };
     format!(

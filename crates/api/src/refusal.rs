@@ -7,7 +7,7 @@ use crate::error::ApiError;
 use crate::headers::HeaderWriter;
 use crate::state::ApiState;
 
-/// The response to a request for `path`, byte for byte that of the [envelope](crate::envelope).
+/// The response to a request for `path`, byte for byte that of the envelope.
 pub fn refusal(state: &ApiState, overload: OverloadError, path: &str) -> Response {
     let in_flight = HeaderWriter::of(state).begin();
     let mut response = Response::default();

@@ -26,13 +26,13 @@ pub enum Bug {
     MachineClocks,
     /// A device tells the engine that it is there before it can be found
     ConnectedBeforeFound,
-    /// Whoever parks a delivery does not look for the device once more
+    /// A node that parks a delivery does not look for the device once more
     NoSecondLook,
     /// No node makes rounds for what was parked for its devices elsewhere
     NoRounds,
     /// An offer whose node has gone waits for twelve seconds
     LostOfferWaits,
-    /// What a dead node held is never taken over
+    /// The leases of a dead node are never taken over
     NoRescue,
     /// A lease is believed to last longer than it does
     LongerLease,

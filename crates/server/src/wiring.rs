@@ -173,7 +173,7 @@ impl Server {
     /// Stops the server: takes no new requests, answers long polls, tells sockets to reconnect, and finishes and
     /// commits what is in flight, all within the configured time.
     pub async fn stop(self) {
-        // What is bounded by a clock must not wait for one that stands.
+        // Waits that the clock bounds would never end on a frozen one.
         self.test_mode.iter().for_each(|mode| mode.clock.run());
         let deadline = self.clock.now() + self.within;
         self.tasks.shutdown.cancel();

@@ -75,7 +75,7 @@ impl Network {
         if end.link.send_replace(link) == link || link == Link::Down {
             return;
         }
-        // What was missed meanwhile: changes of challenges, and devices that moved.
+        // The node missed changes of challenges, and devices that moved, while it was cut off.
         end.local.wake_all();
         for (_, other) in self.others(node) {
             settle_holds(&end.local, &other.local);

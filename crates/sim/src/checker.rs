@@ -36,7 +36,7 @@ pub enum Rule {
     TakenIsNotSentAgain,
     /// An offer to a device ends soon after the node that holds the device.
     OffersEnd,
-    /// What was acknowledged is there.
+    /// Every acknowledged write is kept.
     NothingIsLost,
     /// The first answer counts, and no other was told that it counts.
     FirstAnswerWins,
@@ -279,7 +279,7 @@ fn status_of(verdict: Verdict) -> ChallengeStatus {
     }
 }
 
-/// What was told of a challenge's answer.
+/// An answer that was sent, or a status that somebody was told.
 enum Told {
     /// A device sent this answer.
     Sent(Verdict),

@@ -38,7 +38,7 @@ pub struct Settings {
     pub bug: Option<Bug>,
 }
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Everything that happened.

@@ -105,7 +105,7 @@ impl Advance<'_> {
         ];
         let (overdue, later): (Vec<_>, Vec<_>) =
             due.into_iter().flatten().partition(|at| *at <= now);
-        // What is due and not done, and what is in flight, waits for a task that sleeps.
+        // Overdue work and attempts in flight wait for a task that sleeps until the next alarm.
         let is_waiting = !overdue.is_empty() || self.engine.in_flight() > 0;
         let alarm = if is_waiting { self.mode.clock.next_alarm() } else { None };
         Ok(later.into_iter().chain(alarm).min())

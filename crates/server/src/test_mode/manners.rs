@@ -73,8 +73,10 @@ impl Shares {
     /// The longest time of a slow push service.
     const SLOW_MOST: u64 = 3_600;
 
+    /// Checks that every share is within its bounds.
+    ///
     /// # Errors
-    /// What is out of bounds.
+    /// Names the share or the time that is not, and its bounds.
     pub(crate) fn check(self) -> Result<Self, String> {
         for kind in Kind::ALL {
             let share = self.of(kind);
@@ -145,7 +147,7 @@ impl Manners {
         *self.lock() = Drawn { shares, ..Drawn::default() };
     }
 
-    /// What is set, and how often it has happened.
+    /// The shares that are set, and how often each kind has happened.
     pub(crate) fn shown(&self) -> (Shares, Done) {
         let drawn = self.lock();
         (drawn.shares, drawn.done)

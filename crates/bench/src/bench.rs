@@ -43,10 +43,21 @@ pub(crate) struct Scale {
     pub(crate) old_challenges: u64,
     /// Whether a page that is too slow is a fault.
     pub(crate) is_judged: bool,
-    /// Logins per second.
-    pub(crate) logins: Vec<f64>,
+    pub(crate) morning: MorningScale,
     /// Requests of each kind whose costs are counted.
     pub(crate) counted: usize,
+}
+
+/// The scale of `morning`.
+#[derive(Debug, Clone)]
+pub(crate) struct MorningScale {
+    /// Logins per second.
+    pub(crate) logins: Vec<f64>,
+    pub(crate) people: usize,
+    pub(crate) seed: u64,
+    pub(crate) window: Duration,
+    /// The lifetime of a login's challenge. The times that people take are parts of it.
+    pub(crate) lifetime: Duration,
 }
 
 impl Scale {
@@ -70,7 +81,13 @@ impl Scale {
             old_notifications: 300,
             old_challenges: 300,
             is_judged: false,
-            logins: vec![20.0],
+            morning: MorningScale {
+                logins: vec![25.0],
+                people: 40,
+                seed: 1,
+                window: Duration::from_secs(2),
+                lifetime: Duration::from_secs(4),
+            },
             counted: 5,
         }
     }

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::bench::Scale;
+use crate::bench::{MorningScale, Scale};
+
+/// The lifetime of a login's challenge in `morning`.
+const LOGIN_LIFETIME: Duration = Duration::from_secs(60);
 
 /// Measures a Countersign server from outside, on the loopback of this machine.
 #[derive(Parser)]
@@ -35,7 +38,7 @@ pub(crate) enum Part {
     /// Several nodes with one PostgreSQL and NATS between them: the total rate, and the processor time of each
     /// process. Needs --store postgres, and is not part of `all`
     Nodes,
-    /// Memory of connected devices that are idle
+    /// Memory and processor time of connected devices that are idle: 90 s for each number of devices
     Idle,
     /// Signed answers of devices
     Answer,
@@ -47,7 +50,8 @@ pub(crate) enum Part {
     Grow,
     /// Pages of the console over a long history: each within 100 ms
     Console,
-    /// People who log in as on a working day: from the application's request to the prompt, and from the tap to the webhook
+    /// People who log in as on a working day: from the application's request to the prompt, from the person's answer to the
+    /// webhook, all accounted for. --logins, --people, --seconds and --seed vary it
     Morning,
     /// Instructions, allocations, bytes, writes, syncs and context switches of each request, counted with valgrind and
     /// strace
@@ -138,6 +142,12 @@ pub(crate) struct Options {
     /// console: challenges in the database
     #[arg(long, global = true, default_value_t = 1_000_000)]
     pub(crate) old_challenges: u64,
+    /// morning: people, with a device each; more than the limit of open files permits are left out
+    #[arg(long, global = true, default_value_t = 15_000)]
+    pub(crate) people: usize,
+    /// morning: the seed of arrivals, answers and reconnections
+    #[arg(long, global = true, default_value_t = 1)]
+    pub(crate) seed: u64,
     /// morning: logins per second
     #[arg(long, global = true, value_delimiter = ',', default_value = "200,1000")]
     pub(crate) logins: Vec<f64>,
@@ -174,7 +184,13 @@ impl Options {
             old_notifications: self.old_notifications,
             old_challenges: self.old_challenges,
             is_judged: true,
-            logins: self.logins.clone(),
+            morning: MorningScale {
+                logins: self.logins.iter().map(|rate| rate.max(0.1)).collect(),
+                people: self.people.max(1),
+                seed: self.seed,
+                window,
+                lifetime: LOGIN_LIFETIME,
+            },
             counted: self.counted.max(1),
         }
     }

@@ -1,5 +1,6 @@
 //! `console`: whether every page of the console is quick over a long history of challenges.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,14 +111,14 @@ fn link(page: &str, path: &str) -> Result<String> {
 }
 
 /// A signed-in browser.
-struct Operator {
+pub(crate) struct Operator {
     connection: Connection,
     host: String,
     cookies: Vec<String>,
 }
 
 impl Operator {
-    async fn sign_in(bench: &Bench, server: &Server) -> Result<Self> {
+    pub(crate) async fn sign_in(bench: &Bench, server: &Server) -> Result<Self> {
         let connection = Connection::open(server.target.address).await?;
         let host = server.target.address.to_string();
         let mut operator = Self { connection, host, cookies: Vec::new() };
@@ -132,14 +133,25 @@ impl Operator {
     }
 
     /// The text of a page.
-    async fn load(&mut self, path: &str) -> Result<String> {
+    pub(crate) async fn load(&mut self, path: &str) -> Result<String> {
         let (status, page) = self.call("GET", path, "").await?;
         ensure!(status == 200, "{path}: {status} {page}");
         Ok(page)
     }
 
+    /// Uses a new connection from now on.
+    pub(crate) async fn connect_again(&mut self, server: SocketAddr) -> Result<()> {
+        self.connection = Connection::open(server).await?;
+        Ok(())
+    }
+
+    /// The value of the `Cookie` header.
+    pub(crate) fn cookies(&self) -> String {
+        self.cookies.join("; ")
+    }
+
     async fn call(&mut self, method: &str, path: &str, form: &str) -> Result<(u16, String)> {
-        let (host, cookies) = (&self.host, self.cookies.join("; "));
+        let (host, cookies) = (&self.host, self.cookies());
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookies}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",

@@ -1,6 +1,6 @@
 //! Connected devices: each holds its stream, acknowledges prompts, and records their arrival.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use crate::socket::{Message, Socket};
 /// Devices per source address: a server limits the unauthenticated sockets of an address (20 by default), and a pair
 /// of addresses has a limited number of ports.
 const ADDRESSES: u8 = 8;
+/// Devices of one address that connect at the same time.
 const AT_ONCE: usize = 12;
 const TRIES: u32 = 5;
 const LINKED_WITHIN: Duration = Duration::from_secs(20);
@@ -26,8 +27,12 @@ const LINKED_WITHIN: Duration = Duration::from_secs(20);
 pub(crate) struct Fleet {
     devices: JoinSet<()>,
     notes: Arc<Records>,
-    gates: Vec<Arc<Semaphore>>,
+    gates: Gates,
 }
+
+/// The places of devices that are connecting, fewer than a server permits per address.
+#[derive(Clone)]
+pub(crate) struct Gates(Vec<Arc<Semaphore>>);
 
 /// The records of all devices.
 #[derive(Default)]
@@ -39,9 +44,7 @@ struct Records {
 
 impl Fleet {
     pub(crate) fn new() -> Self {
-        let gate = |_| Arc::new(Semaphore::new(AT_ONCE));
-        let gates = (0..ADDRESSES).map(gate).collect();
-        Self { devices: JoinSet::new(), notes: Arc::default(), gates }
+        Self { devices: JoinSet::new(), notes: Arc::default(), gates: Gates::new() }
     }
 
     /// Connects some of the devices; returns when all are connected.
@@ -53,23 +56,9 @@ impl Fleet {
     ) -> Result<()> {
         let mut linking = JoinSet::new();
         for number in which {
-            let gate = number % self.gates.len();
-            let from = Ipv4Addr::new(127, 0, 0, u8::try_from(gate)? + 1);
-            let (gate, to) = (Arc::clone(&self.gates[gate]), server.target.address);
+            let (gates, to) = (self.gates.clone(), server.target.address);
             let population = Arc::clone(population);
-            linking.spawn(async move {
-                let _permit = gate.acquire_owned().await?;
-                let mut tries = 0;
-                loop {
-                    let linked = timeout(LINKED_WITHIN, link(to, from, &population, number)).await;
-                    tries += 1;
-                    match linked.context("the server is silent").flatten() {
-                        Ok(socket) => return Ok(socket),
-                        Err(error) if tries == TRIES => return Err(error),
-                        Err(_) => sleep(Duration::from_millis(50) * tries).await,
-                    }
-                }
-            });
+            linking.spawn(async move { gates.link(to, &population, number).await });
         }
         while let Some(linked) = linking.join_next().await {
             let socket = linked?.context("a device could not connect")?;
@@ -115,9 +104,36 @@ impl Fleet {
     }
 }
 
-/// Connects a device and authenticates it.
-pub(crate) async fn link(
-    to: std::net::SocketAddr,
+impl Gates {
+    pub(crate) fn new() -> Self {
+        Self((0..ADDRESSES).map(|_| Arc::new(Semaphore::new(AT_ONCE))).collect())
+    }
+
+    /// Connects a device and authenticates it; tries it again a few times.
+    pub(crate) async fn link(
+        &self,
+        to: SocketAddr,
+        population: &Population,
+        number: usize,
+    ) -> Result<Socket> {
+        let gate = number % self.0.len();
+        let from = Ipv4Addr::new(127, 0, 0, u8::try_from(gate)? + 1);
+        let _permit = self.0[gate].acquire().await?;
+        let mut tries = 0;
+        loop {
+            let linked = timeout(LINKED_WITHIN, link(to, from, population, number)).await;
+            tries += 1;
+            match linked.context("the server is silent").flatten() {
+                Ok(socket) => return Ok(socket),
+                Err(error) if tries == TRIES => return Err(error),
+                Err(_) => sleep(Duration::from_millis(50) * tries).await,
+            }
+        }
+    }
+}
+
+async fn link(
+    to: SocketAddr,
     from: Ipv4Addr,
     population: &Population,
     number: usize,

@@ -200,7 +200,7 @@ impl Run {
         // a schedule counts by its starts: late responses are what it measures
         let within = match self.turns.pace() {
             Pace::Closed => start >= self.from && now <= self.to,
-            Pace::Open(_) | Pace::Count(_) => start >= self.from,
+            Pace::Open(_) | Pace::Random { .. } | Pace::Count(_) => start >= self.from,
         };
         if within {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

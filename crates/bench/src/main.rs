@@ -19,6 +19,7 @@ mod cli;
 mod console;
 mod counts;
 mod deliver;
+mod draws;
 mod fill;
 mod fleet;
 mod floor;
@@ -34,8 +35,11 @@ mod machine;
 mod morning;
 mod nodes;
 mod notify;
+mod onlooker;
 mod overload;
 mod pace;
+mod people;
+mod phones;
 mod population;
 mod process;
 mod push;
@@ -183,7 +187,7 @@ async fn parts(part: &Part, bench: &mut Bench) {
     let left_out = |one: &Part| match one {
         Part::Nodes => true,
         // It takes a minute, whatever the scale.
-        Part::Counts | Part::Morning => *part == Part::Smoke,
+        Part::Counts => *part == Part::Smoke,
         _ => false,
     };
     for one in all.into_iter().filter(|one| one == part || every && !left_out(one)) {

@@ -163,9 +163,18 @@ impl Population {
 
     /// A request that creates a challenge for a device, with the default lifetime.
     pub(crate) fn question(&self, server: &Server, device: &Device) -> Vec<u8> {
+        self.question_with(server, device, &[])
+    }
+
+    /// The same, with an end of the challenge's life.
+    pub(crate) fn question_until(&self, server: &Server, device: &Device, end: &str) -> Vec<u8> {
+        self.question_with(server, device, &[("ExpirationDate", end)])
+    }
+
+    fn question_with(&self, server: &Server, device: &Device, more: &[(&str, &str)]) -> Vec<u8> {
         let path = self.challenges_path(device);
         let question = [("FactorSid", &*device.factor_sid), ("Details.Message", "Log in?")];
-        server.post(&path, &form(&question))
+        server.post(&path, &form(&[&question, more].concat()))
     }
 
     /// The path of a device's stream.

@@ -127,8 +127,12 @@ impl Report {
         for note in &self.notes {
             let _ = writeln!(text, "Note: {note}");
         }
-        let mut parts: Vec<_> = self.rows.iter().map(|row| row.part).collect();
-        parts.dedup();
+        let mut parts: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            if !parts.contains(&row.part) {
+                parts.push(row.part);
+            }
+        }
         for part in parts {
             let rows: Vec<_> = self.rows.iter().filter(|row| row.part == part).collect();
             let mut columns: Vec<&str> = Vec::new();
@@ -235,11 +239,13 @@ mod tests {
         for (rate, lost) in [(12_345.6, 0.0), (999.4, 0.0), (2_000.0, 0.0)] {
             report.add("part", "row", &[("per s", rate), ("lost", lost)]);
         }
+        report.add("another", "row", &[("ms", 1.0)]);
         report.add("part", "other", &[("ms", 0.1234)]);
         let text = report.text();
         assert!(text.contains("| part | per s | lost | ms |"), "{text}");
         assert!(text.contains("| row | 2,000 [999-12,346] | 0 | - |"), "{text}");
         assert!(text.contains("| other | - | - | 0.123 |"), "{text}");
+        assert_eq!(text.matches("| part |").count(), 1, "{text}");
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::statement::{self, one};
 use crate::time_limits::TimeLimit;
 
 /// All migrations, forward only.
-const MIGRATIONS: [(&str, &str); 28] = [
+const MIGRATIONS: [(&str, &str); 29] = [
     ("V1__first_schema", include_str!("../migrations/V1__first_schema.sql")),
     ("V2__totp", include_str!("../migrations/V2__totp.sql")),
     ("V3__webhook_calls", include_str!("../migrations/V3__webhook_calls.sql")),
@@ -50,6 +50,7 @@ const MIGRATIONS: [(&str, &str); 28] = [
     ("V28__one_time_rights", include_str!("../migrations/V28__one_time_rights.sql")),
     ("V29__sealing_keys", include_str!("../migrations/V29__sealing_keys.sql")),
     ("V30__enrolment_codes", include_str!("../migrations/V30__enrolment_codes.sql")),
+    ("V31__parked_by_challenge", include_str!("../migrations/V31__parked_by_challenge.sql")),
 ];
 
 /// The lock that a migrating node holds. The number is arbitrary.

@@ -16,19 +16,29 @@ use rusqlite::{Connection, Row, params};
 use crate::cells::cells_of;
 use crate::command::Command;
 use crate::error::DatabaseError;
+use crate::parked::{first_open, parked_of};
 use crate::statement::{all, execute, exists, one, statements};
 use crate::store::SqliteStore;
 use crate::{endings, prospect, settle};
+
+/// The parked deliveries of the factor `?1`.
+macro_rules! parked_of_factor {
+    () => {
+        parked_of!("(SELECT entity_sid FROM factors WHERE sid = ?1)")
+    };
+}
 
 statements! {
     /// Those due the longest first. `expire` handles those past their deadline.
     DUE = "SELECT notification_sid, challenge_sid, factor_sid, entity_sid, deadline, attempts FROM deliveries \
            WHERE state = 'due' AND wake_at <= ?1 AND deadline > ?1 ORDER BY wake_at LIMIT ?2";
     /// SQLite takes the other cells from the row that has the `max`: the newest of its challenge.
-    PARKED = "SELECT notification_sid, challenge_sid, factor_sid, entity_sid, deadline, attempts, max(ordinal) \
-              FROM deliveries WHERE factor_sid = ?1 AND state = 'parked' AND deadline > ?2 \
-              GROUP BY challenge_sid ORDER BY deadline LIMIT ?3";
-    IS_PARKED = "SELECT 1 FROM deliveries WHERE factor_sid = ?1 AND state = 'parked' AND deadline > ?2";
+    PARKED = concat!(
+        "SELECT d.notification_sid, d.challenge_sid, d.factor_sid, d.entity_sid, d.deadline, d.attempts, max(d.ordinal) ",
+        parked_of_factor!(),
+        " AND d.deadline > ?3 GROUP BY c.sid ORDER BY d.deadline LIMIT ?4"
+    );
+    IS_PARKED = concat!("SELECT 1 ", parked_of_factor!(), " AND d.deadline > ?3");
     LEASE = "UPDATE deliveries SET state = 'leased', node = ?3, wake_at = ?4, written = false, changed_at = ?5 \
              WHERE challenge_sid = ?1 AND notification_sid = ?2";
     NEXT_DUE = "SELECT wake_at FROM deliveries WHERE state = 'due' ORDER BY wake_at LIMIT 1";
@@ -61,7 +71,10 @@ impl Command for TakeLeases {
         let (now, most) = (self.now.as_micros(), limit(self.most));
         let read = |row: &Row<'_>| delivery(&mut cells_of(row, "deliveries"));
         let found = match self.parked_for {
-            Some(factor) => all(db, PARKED, params![factor.as_bytes(), now, most], read),
+            Some(factor) => {
+                let first = first_open(self.now);
+                all(db, PARKED, params![factor.as_bytes(), first.as_bytes(), now, most], read)
+            }
             None => all(db, DUE, params![now, most], read),
         }?;
         for delivery in &found {
@@ -146,7 +159,8 @@ impl Deliveries for SqliteStore {
     ) -> StoreResult<Vec<Lease>> {
         // Most devices that connect have nothing parked; then no command is queued.
         let anything = self.read(|db| {
-            let key = params![factor.as_bytes(), now.as_micros()];
+            let first = first_open(now);
+            let key = params![factor.as_bytes(), first.as_bytes(), now.as_micros()];
             exists(db, IS_PARKED, key)
         })?;
         if !anything {

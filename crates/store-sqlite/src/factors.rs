@@ -22,6 +22,7 @@ use crate::command::Command;
 use crate::enrolment::Enrol;
 use crate::error::DatabaseError;
 use crate::paging::{Listing, downwards, upwards};
+use crate::parked::{first_open, parked_of};
 use crate::statement::{all, execute, living, one, statements};
 use crate::store::SqliteStore;
 use crate::{endings, events, totp_factors};
@@ -49,10 +50,15 @@ statements! {
               app_id = ?8, updated_at = ?9, addressed_at = coalesce(?10, addressed_at), presence = ?11 \
               WHERE entity_sid = ?1 AND sid = ?2";
     DELETE = "DELETE FROM factors WHERE entity_sid = ?1 AND sid = ?2";
-    WAKE_PARKED = "UPDATE deliveries SET state = 'due', wake_at = min(?2, deadline), changed_at = ?2 \
-                   WHERE factor_sid = ?1 AND state = 'parked'";
-    PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
-              WHERE factor_sid = ?1 AND state = 'parked'";
+    WAKE_PARKED = concat!(
+        "UPDATE deliveries SET state = 'due', wake_at = min(?4, deadline), changed_at = ?4 \
+         WHERE (challenge_sid, notification_sid) IN (SELECT d.challenge_sid, d.notification_sid ",
+        parked_of!("?3"),
+        ")"
+    );
+    PARKED = concat!(
+        "SELECT d.challenge_sid, d.notification_sid, d.ordinal, d.written ", parked_of!("?3")
+    );
 }
 
 fn of_entity(
@@ -99,7 +105,9 @@ impl Command for Update {
             ],
         )?;
         if changed.has_moved {
-            let params = params![self.sid.as_bytes(), self.at.as_micros()];
+            let first = first_open(self.at);
+            let (sid, entity) = (self.sid.as_bytes(), self.entity.as_bytes());
+            let params = params![sid, first.as_bytes(), entity, self.at.as_micros()];
             execute(db, WAKE_PARKED, params)?;
         }
         if changed.is_newly_verified {
@@ -120,9 +128,10 @@ impl Command for Delete {
             return totp_factors::delete(db, entity, sid, at);
         };
         execute(db, DELETE, [entity.as_bytes(), sid.as_bytes()])?;
-        let parked = all(db, PARKED, [sid.as_bytes()], |row| {
-            OpenDelivery::read(&mut cells_of(row, "deliveries"))
-        })?;
+        let first = first_open(at);
+        let key = [sid.as_bytes(), first.as_bytes(), entity.as_bytes()];
+        let parked =
+            all(db, PARKED, key, |row| OpenDelivery::read(&mut cells_of(row, "deliveries")))?;
         for open in parked {
             endings::end(db, &open, Ending::cancelled(StatusReason::FactorGone), at)?;
         }

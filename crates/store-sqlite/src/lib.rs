@@ -49,6 +49,7 @@ mod opening;
 mod operators;
 mod options;
 mod paging;
+mod parked;
 mod pauses;
 #[cfg(test)]
 mod plans;

@@ -165,3 +165,24 @@ fn writes_of_single_rows_build_no_temporary_table() {
     }
     assert_eq!(slow, Vec::<String>::new());
 }
+
+/// Not among those that are parked for everybody.
+#[test]
+fn what_is_parked_for_a_device_is_found_by_its_challenges() {
+    let (_folder, db) = fresh();
+    for sql in [
+        crate::deliveries::PARKED,
+        crate::deliveries::IS_PARKED,
+        crate::factors::PARKED,
+        crate::factors::WAKE_PARKED,
+        crate::settle::OLDER_PARKED,
+    ] {
+        let steps = steps(&db, sql);
+        let of_deliveries = |step: &&String| {
+            step.starts_with("SEARCH d USING") || step.starts_with("SEARCH deliveries USING")
+        };
+        let ways: Vec<_> = steps.iter().filter(of_deliveries).collect();
+        let is_right = |way: &&String| way.contains("PRIMARY KEY (challenge_sid=?");
+        assert!(!ways.is_empty() && ways.iter().all(is_right), "{sql}: {steps:?}");
+    }
+}

@@ -25,10 +25,9 @@ statements! {
     /// A parked delivery wakes at its deadline, a due one before it.
     GIVE_BACK = "UPDATE deliveries SET state = ?3, node = NULL, wake_at = min(?4, deadline), attempts = attempts + 1, \
                  written = false, changed_at = ?5 WHERE challenge_sid = ?1 AND notification_sid = ?2";
-    /// By the index of parked deliveries: a factor has none while its device is present.
+    /// The `+` keeps SQLite from passing the parked deliveries of everybody.
     OLDER_PARKED = "SELECT challenge_sid, notification_sid, ordinal, written FROM deliveries \
-                    INDEXED BY deliveries_parked \
-                    WHERE factor_sid = ?1 AND challenge_sid = ?2 AND state = 'parked' AND ordinal < ?3";
+                    WHERE challenge_sid = ?1 AND +state = 'parked' AND ordinal < ?2";
     /// Only if the address was not registered again since.
     FORGET = "UPDATE factors SET token = NULL, updated_at = ?6 WHERE entity_sid = ?1 AND sid = ?2 AND platform = ?3 \
               AND token = ?4 AND addressed_at < ?5";
@@ -172,7 +171,7 @@ fn supersede(
     ordinal: i64,
     at: Instant,
 ) -> Result<(), DatabaseError> {
-    let key = params![delivery.factor.as_bytes(), delivery.challenge.as_bytes(), ordinal];
+    let key = params![delivery.challenge.as_bytes(), ordinal];
     for older in
         all(db, OLDER_PARKED, key, |row| OpenDelivery::read(&mut cells_of(row, "deliveries")))?
     {

@@ -1,7 +1,9 @@
 //! Deliveries: their leases and wake-up times. Their outcomes are in [`super::settling`].
 
+use std::time::Duration;
+
 use countersign_domain::address::Platform;
-use countersign_domain::challenge::{Challenge, ChallengeState};
+use countersign_domain::challenge::{Challenge, ChallengeState, MAX_LIFETIME};
 use countersign_domain::delivery::{DeliveryState, InitialState, Lease};
 use countersign_domain::ending::{Ending, StatusReason};
 use countersign_domain::factor::FactorChange;
@@ -57,7 +59,7 @@ pub async fn those_due_the_longest_are_leased_first(fixture: &Fixture) {
     }
     let (now, until) = (fixture.now(), fixture.later(30));
     let future = fixture.due(&challenge).await;
-    fixture.make.clock.set(now - std::time::Duration::from_micros(1));
+    fixture.make.clock.set(now - Duration::from_micros(1));
     assert_eq!(sids(&fixture.lease_due(2).await), expected[..2]);
     assert_eq!(sids(&fixture.lease_due(2).await), expected[2..]);
     assert_eq!(fixture.store.next_due().await, Ok(Some(now)));
@@ -185,9 +187,11 @@ pub async fn the_next_due_is_the_earliest(fixture: &Fixture) {
     assert_eq!(fixture.store.next_due().await, Ok(Some(fixture.now())));
 }
 
-/// Deliveries of another factor stay parked, and a leased one is not leased twice.
+/// Deliveries of another device of the person stay parked, and a leased one is not leased twice.
 pub async fn of_each_challenge_the_newest_parked_is_leased(fixture: &Fixture) {
-    let (factor, other) = (fixture.factor().await, fixture.factor().await);
+    let (service, identity) = (fixture.service().await, fixture.make.identity());
+    let factor = fixture.factor_of(&service, &identity).await;
+    let other = fixture.factor_of(&service, &identity).await;
     // The deadline of the second challenge is earlier.
     let late = fixture.challenge(&factor).await;
     let early = Challenge { expires_at: fixture.later(60), ..fixture.make.challenge(&factor) };
@@ -222,6 +226,21 @@ pub async fn an_older_parked_one_is_leased_when_the_newest_is_overdue(fixture: &
     let leases =
         fixture.store.lease_parked(factor.sid, fixture.make.node, now, until, 10).await.unwrap();
     assert_eq!(sids(&leases), [older.delivery.notification]);
+}
+
+/// Also if the challenge has the longest lifetime.
+pub async fn a_parked_delivery_is_leased_until_its_challenge_expires(fixture: &Fixture) {
+    let factor = fixture.factor().await;
+    let expires_at = fixture.now() + MAX_LIFETIME;
+    let challenge = Challenge { expires_at, ..fixture.make.challenge(&factor) };
+    assert_eq!(fixture.open(&challenge, None).await, Opened::Done);
+    let ttl = u16::try_from(MAX_LIFETIME.as_secs()).unwrap();
+    let parked = fixture.notify(&challenge, ttl, InitialState::Parked).await;
+    assert_eq!(parked.delivery.deadline, expires_at);
+    fixture.make.clock.set(expires_at - Duration::from_micros(1));
+    let (now, until) = (fixture.now(), fixture.later(30));
+    let leases = fixture.store.lease_parked(factor.sid, fixture.make.node, now, until, 10).await;
+    assert_eq!(sids(&leases.unwrap()), [parked.delivery.notification]);
 }
 
 /// With the state of the challenge and the factor as they are now.

@@ -1,5 +1,4 @@
 //! The rules that every backend keeps. Each rule is a function with a sentence for a name, which runs on a fresh [`Fixture`].
-//!
 //! A backend's tests are one line, `countersign_store::conformance!(fresh);`: `fresh` returns an empty store and a value that outlives it.
 
 pub mod access_tokens;
@@ -295,6 +294,7 @@ macro_rules! conformance {
                 the_next_due_is_the_earliest
                 of_each_challenge_the_newest_parked_is_leased
                 an_older_parked_one_is_leased_when_the_newest_is_overdue
+                a_parked_delivery_is_leased_until_its_challenge_expires
                 a_prospect_is_read_again
                 prospects_are_in_the_order_of_the_leases
                 a_prospect_names_the_services_credential

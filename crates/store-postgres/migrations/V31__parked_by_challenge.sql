@@ -1,0 +1,2 @@
+-- The other backend finds the parked deliveries of a factor by its challenges. Here servers of older releases, which run beside newer
+-- ones, need the index by factor: nothing changes.

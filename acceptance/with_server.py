@@ -18,6 +18,7 @@ about its command line stands in the class `Program`.
 
 import json
 import os
+import random
 import re
 import secrets
 import signal
@@ -109,9 +110,15 @@ def environment(**more):
 
 
 def unused_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port below those that systems hand out by themselves: nobody gets it before the server listens there."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 def wait_until_ready(server, url):

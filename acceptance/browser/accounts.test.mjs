@@ -62,6 +62,7 @@ describe("an account", () => {
   test("remembers answered questions, until they are cleared", async (t) => {
     const page = await visit(scene, t);
     const person = await ann(scene, page);
+    const past = page.locator("#history-list").getByRole("listitem");
     for (const [message, button] of [
       ["First?", "Approve"],
       ["Second?", "Deny"],
@@ -69,11 +70,11 @@ describe("an account", () => {
       const sid = await person.ask(message);
       await page.getByRole("dialog", { name: message }).getByRole("button", { name: button }).click();
       await person.outcome(sid);
-      await page.getByRole("dialog").waitFor({ state: "hidden" });
+      // It is written after the dialog is gone; a reload must not be earlier.
+      await past.filter({ hasText: message }).waitFor();
     }
     await page.reload();
-    const past = page.locator("#history-list").getByRole("listitem");
-    await past.first().waitFor();
+    await past.nth(1).waitFor();
     const said = await past.allInnerTexts();
     assert.match(said[0], /Denied\s+Second\?\s+Harbour Bank/);
     assert.match(said[1], /Approved\s+First\?\s+Harbour Bank/);

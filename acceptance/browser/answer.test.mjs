@@ -1,7 +1,7 @@
 // From the link to the signed answer, in a real browser.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Application, ann, enrol, stage, visit } from "./stage.mjs";
+import { Application, ann, enrol, noticed, stage, visit } from "./stage.mjs";
 
 describe("the browser authenticator", () => {
   const scene = stage();
@@ -16,7 +16,7 @@ describe("the browser authenticator", () => {
     await sheet.getByRole("textbox", { name: "Name of this device" }).fill("Ann’s browser");
     await sheet.getByRole("button", { name: "Add this device" }).click();
 
-    await page.getByText("This device now answers for Harbour Bank").waitFor();
+    await noticed(page, "This device now answers for Harbour Bank");
     await page.getByText("Connected while this page").waitFor();
     const [factor, ...others] = await person.factors();
     assert.equal(others.length, 0);
@@ -47,8 +47,7 @@ describe("the browser authenticator", () => {
 
       await sheet.waitFor({ state: "hidden" });
       assert.equal(await person.outcome(sid), status);
-      const [notification] = await person.notifications(sid);
-      assert.equal(notification.status, "delivered");
+      await person.delivered(sid);
       const past = page.getByRole("listitem").filter({ hasText: "Log in from Lisbon?" });
       await past.getByText(button === "Deny" ? "Denied" : "Approved").waitFor();
     });

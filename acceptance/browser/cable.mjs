@@ -5,19 +5,32 @@ import { server } from "../node/wire.mjs";
 
 export class Cable {
   #sockets = new Set();
+  #isCut = false;
   #isHushed = false;
-  #listener;
+  #listener = createServer((near) => this.#join(near));
 
-  static async lay() {
+  /** A cable for one test. It keeps its port until the test is over: while it is cut, nobody else may listen there. */
+  static async lay(test) {
     const cable = new Cable();
-    await cable.mend();
+    cable.#listener.listen(0, "127.0.0.1");
+    await once(cable.#listener, "listening");
+    cable.url = `http://127.0.0.1:${cable.#listener.address().port}`;
+    test.after(() => {
+      cable.cut();
+      cable.#listener.close();
+    });
     return cable;
   }
 
-  /** Ends every connection, and takes no new ones. */
+  /** Ends every connection, and every new one at once. */
   cut() {
-    this.#listener.close();
+    this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Takes connections again. */
+  mend() {
+    this.#isCut = false;
   }
 
   /** Lets no byte through, and ends nothing, as networks do that lose everything. */
@@ -32,32 +45,23 @@ export class Cable {
     for (const socket of this.#sockets) socket.resume();
   }
 
-  /** Takes connections, at the same place as before. */
-  async mend() {
+  #join(near) {
+    if (this.#isCut) return near.resetAndDestroy();
     const { hostname, port } = new URL(server.url);
-    this.#listener = createServer((near) => {
-      const far = connect(port, hostname);
-      near.pipe(far);
-      far.pipe(near);
-      for (const [socket, other] of [
-        [near, far],
-        [far, near],
-      ]) {
-        this.#sockets.add(socket);
-        if (this.#isHushed) socket.pause();
-        socket.on("error", () => other.destroy());
-        socket.on("close", () => {
-          this.#sockets.delete(socket);
-          other.destroy();
-        });
-      }
-    });
-    this.#listener.listen(this.port ?? 0, "127.0.0.1");
-    await once(this.#listener, "listening");
-    this.port = this.#listener.address().port;
-  }
-
-  get url() {
-    return `http://127.0.0.1:${this.port}`;
+    const far = connect(port, hostname);
+    near.pipe(far);
+    far.pipe(near);
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ]) {
+      this.#sockets.add(socket);
+      if (this.#isHushed) socket.pause();
+      socket.on("error", () => other.destroy());
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+    }
   }
 }

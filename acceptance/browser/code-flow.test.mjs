@@ -17,7 +17,8 @@ describe("a client of the OpenID provider", () => {
     }).listen(0, "127.0.0.1");
     await once(shop, "listening");
     shop.uri = `http://127.0.0.1:${shop.address().port}/cb`;
-    const form = { FriendlyName: "Owl shop", Kind: "openid", UserRule: "lower", "OpenId.RedirectUris": shop.uri };
+    const what = { FriendlyName: "Owl shop", Kind: "openid", UserRule: "lower", PromptLife: 600 };
+    const form = { ...what, "OpenId.RedirectUris": shop.uri };
     const { body } = await call("POST", `${scene.app.path}/Integrations`, form);
     const insecure = { execute: [openid.allowInsecureRequests] };
     const issuer = new URL(`${server.url}/openid/${scene.app.sid}`);

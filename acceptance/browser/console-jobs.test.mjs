@@ -83,10 +83,10 @@ describe("the jobs of an operator", () => {
     await follow("Rename");
     await fill("Name of the device", "");
     await page.keyboard.press("Enter");
-    await page.getByRole("alert").waitFor();
+    await page.locator("[role=alert]:focus").waitFor();
     assert.deepEqual(await attention(page), ["wrong", "Error: Rename a device · Countersign console"]);
     await follow("Name of the device must have 1 to 64 characters");
-    assert.equal((await attention(page))[0], "FriendlyName");
+    await page.locator("#FriendlyName:focus").waitFor();
     await page.keyboard.insertText("Night desk");
     await page.keyboard.press("Enter");
     await says("The device is renamed.");

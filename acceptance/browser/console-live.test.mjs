@@ -15,7 +15,7 @@ describe("a page that follows what happens", () => {
     const page = await operator(scene, t, options);
     await page.goto(`${page.console}/timeline?service=${scene.app.sid}`);
     const line = (message) => page.locator(".line").filter({ hasText: `${message} ${person.identity}` });
-    for (const message of ["The first?", "The third?"]) await line(message).getByText("delivered").waitFor();
+    for (const message of ["The first?", "The second?", "The third?"]) await line(message).getByText("delivered").waitFor();
     /** Opens a challenge, and waits until the page counts it among the new ones. */
     const happen = async (message, count) => {
       await person.ask(`${message} ${person.identity}`);
@@ -53,7 +53,7 @@ describe("a page that follows what happens", () => {
     const message = `Is it in place? ${person.identity}`;
     await person.ask(message);
     const page = await operator(scene, t);
-    await page.goto(`${page.console}/timeline`);
+    await page.goto(`${page.console}/timeline?service=${scene.app.sid}`);
     const line = page.locator(".line").filter({ hasText: message });
     await line.getByText("pending").waitFor();
     await line.evaluate((element) => (globalThis.line = element));
@@ -99,8 +99,7 @@ describe("a page that follows what happens", () => {
   });
 
   test("opens a stream again that has become silent", async (t) => {
-    const cable = await Cable.lay();
-    t.after(() => cable.cut());
+    const cable = await Cable.lay(t);
     const person = await ann(scene, await visit(scene, t));
     await person.ask(`Before the silence? ${person.identity}`);
     const page = await operator(scene, t, { url: cable.url });

@@ -59,7 +59,7 @@ describe("every page of the console", () => {
     // A call that fails, and shows as failed.
     const calls = await door(scene, t);
     await signIn(calls, server.token);
-    await calls.goto(`${calls.console}/webhooks`);
+    await calls.goto(`${calls.console}/webhooks?service=${scene.app.sid}`);
     await calls.getByText(/failed \d+ times/).first().waitFor();
     const webhook = await calls.getByRole("link", { name: "orders" }).first().getAttribute("href");
 

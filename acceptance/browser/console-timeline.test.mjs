@@ -25,16 +25,18 @@ describe("the timeline", () => {
   test("is filtered, searched and exported by the keyboard alone", async (t) => {
     const person = await ann(scene, await visit(scene, t));
     await person.ask(`=Pay 3 EUR? ${person.identity}`);
-    const sid = await person.ask(`Log in? ${person.identity}`);
+    const sid = await person.ask(`Log in ${person.identity}?`);
     const page = await operator(scene, t);
     await page.goto(`${page.console}/timeline`);
     await tabTo(page, "#filters summary");
     await page.keyboard.press("Enter");
     await tabTo(page, "#message");
-    await page.keyboard.type("log IN");
+    // Others are asked meanwhile whether they log in.
+    const begun = `log IN ${person.identity.slice(0, 8)}`;
+    await page.keyboard.type(begun);
     await page.keyboard.press("Enter");
-    await page.waitForURL(`${page.console}/timeline?message=log+IN`);
-    await page.getByRole("link", { name: "Remove message: log IN" }).waitFor();
+    await page.waitForURL(`${page.console}/timeline?message=${begun.replaceAll(" ", "+")}`);
+    await page.getByRole("link", { name: `Remove message: ${begun}` }).waitFor();
     assert.equal(await page.locator(".line").filter({ hasText: "=Pay" }).count(), 0);
     await tabTo(page, ".line-question");
     const exact = await page.evaluate(() => {
@@ -44,7 +46,7 @@ describe("the timeline", () => {
     assert.match(exact[0], /\d\d:\d\d:\d\d \S+ · \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC$/);
     assert.equal(exact[1], JSON.stringify(exact[0]), "it shows with the focus");
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: /^Log in\?/ }).waitFor();
+    await page.getByRole("heading", { name: /^Log in / }).waitFor();
     assert.match(page.url(), new RegExp(`${sid}$`));
 
     await page.goto(`${page.console}/timeline?service=${scene.app.sid}`);
@@ -76,9 +78,13 @@ describe("the timeline", () => {
     const person = await ann(scene, await visit(scene, t));
     const sid = await person.ask(`Copy it? ${person.identity}`);
     const page = await operator(scene, t, { permissions: ["clipboard-read", "clipboard-write"] });
+    // A clock that stands: the button says only for a moment that it has copied.
+    await page.clock.install();
     await page.goto(`${page.console}/challenges/${sid}`);
+    await page.clock.pauseAt(Date.now() + 60_000);
     await page.getByRole("button", { name: `Copy ${sid}` }).click();
     await page.getByText("Copied").waitFor();
+    await page.clock.resume();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), sid);
     await page.getByText("The commands that ask this again and read it").click();
     await page.getByRole("button", { name: "Copy the command that reads" }).click();

@@ -1,7 +1,7 @@
 // How a prompt ends without an answer from the tab that shows it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ann, stage, visit } from "./stage.mjs";
+import { ann, noticed, stage, visit } from "./stage.mjs";
 
 describe("a prompt", () => {
   const scene = stage();
@@ -12,7 +12,7 @@ describe("a prompt", () => {
     const sheet = page.getByRole("dialog", { name: "Quick?" });
     const sid = await person.askBriefly("Quick?", () => sheet.getByText(/^Valid for another \d:\d\d$/).waitFor());
     await sheet.waitFor({ state: "hidden" });
-    await page.getByText("Expired before it was answered: Quick?").waitFor();
+    await noticed(page, "Expired before it was answered: Quick?");
     assert.equal(await person.outcome(sid), "expired");
   });
 
@@ -27,7 +27,7 @@ describe("a prompt", () => {
     await sheets[0].waitFor();
     await sheets[1].getByRole("button", { name: "Approve" }).click();
     await sheets[0].waitFor({ state: "hidden" });
-    await page.getByText("Approved elsewhere: Which of you?").waitFor();
+    await noticed(page, "Approved elsewhere: Which of you?");
     assert.equal(await person.outcome(sid), "approved");
 
     await page.close();
@@ -51,7 +51,7 @@ describe("a prompt", () => {
       await new Device((await accounts())[0]).answer(sid, "denied");
     }, sid);
     await page.getByRole("dialog").waitFor({ state: "hidden" });
-    await page.getByText("Denied elsewhere: Silently?").waitFor();
+    await noticed(page, "Denied elsewhere: Silently?");
   });
 
   test("that is opened too late says why", async (t) => {
@@ -63,7 +63,7 @@ describe("a prompt", () => {
     assert.equal(await person.outcome(answered), "denied");
     const expired = await person.askBriefly("Twice?", () => page.getByRole("dialog", { name: "Twice?" }).waitFor());
     assert.equal(await person.outcome(expired), "expired");
-    await page.getByText("Expired before").waitFor();
+    await noticed(page, "Expired before");
     for (const [sid, why] of [
       [answered, "it was denied already: Once?"],
       [expired, "it expired: Twice?"],

@@ -1,15 +1,15 @@
 // The page is in a hidden tab: the operating system shows a question from the stream, and removes it once it is
 // answered.
 import assert from "node:assert/strict";
-import { createServer } from "node:net";
 import { describe, test } from "node:test";
 import { chromium } from "playwright-core";
 import { server } from "../node/wire.mjs";
+import { freePort } from "./port.mjs";
 import { ann, launch, notifications, PATIENCE, stage } from "./stage.mjs";
 
 /** A browser in which a page can be hidden: by default the debugging protocol makes every page visible. */
 async function plain(t, permissions) {
-  const port = await free();
+  const port = await freePort();
   const browser = await launch([`--remote-debugging-port=${port}`]);
   t.after(() => browser.close());
   const over = await chromium.connectOverCDP(`http://127.0.0.1:${port}`, { noDefaults: true });
@@ -18,15 +18,6 @@ async function plain(t, permissions) {
   context.setDefaultTimeout(PATIENCE);
   await context.grantPermissions(permissions, { origin: server.url });
   return Object.assign(await context.newPage(), { home: `${server.url}/authenticator` });
-}
-
-function free() {
-  return new Promise((resolve) => {
-    const listener = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = listener.address();
-      listener.close(() => resolve(port));
-    });
-  });
 }
 
 function becomes(page, state) {
@@ -84,6 +75,6 @@ describe("a page that nobody looks at", () => {
     const sid = await person.ask("Is it allowed?");
     await page.waitForFunction(() => document.getElementById("prompt").open, undefined, { polling: 100 });
     await shown(page, 0);
-    assert.equal((await person.notifications(sid))[0].status, "delivered");
+    await person.delivered(sid);
   });
 });

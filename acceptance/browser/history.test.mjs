@@ -22,6 +22,7 @@ describe("the history", () => {
     for (const sid of sids) assert.equal(await person.outcome(sid), "expired");
     await page.goto(page.home);
     const entries = page.locator("#history-list").getByRole("listitem");
+    await entries.nth(sids.length - 1).waitFor();
     await entries.filter({ hasText: "Log in from Lisbon?" }).getByText("Expired").waitFor();
     const entry = entries.filter({ hasText: "Log in from Porto?" });
     for (const text of ["Application: Ferry tickets", "Place: Porto", "Address: 203.0.113.7", "Harbour Bank"])

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
 import { Cable } from "./cable.mjs";
-import { ann, call, enrol, stage, visit } from "./stage.mjs";
+import { ann, call, enrol, noticed, stage, visit } from "./stage.mjs";
 
 describe("an answer", () => {
   const scene = stage();
@@ -35,7 +35,7 @@ describe("an answer", () => {
     );
     await press("Approve");
     await sheet.waitFor({ state: "hidden" });
-    await page.getByText("Approved: Lost on its way back?").waitFor();
+    await noticed(page, "Approved: Lost on its way back?");
     assert.deepEqual(sent, ["loses its response"], "it was looked up, not sent again");
     assert.equal(await person.outcome(sid), "approved");
     assert.equal(await page.getByText("was not sent").count(), 0);
@@ -60,8 +60,7 @@ describe("an answer", () => {
   });
 
   test("whose outcome is unknown is shown as unknown until the server is back, also over a reload", async (t) => {
-    const cable = await Cable.lay();
-    t.after(() => cable.cut());
+    const cable = await Cable.lay(t);
     const page = await visit(scene, t, { url: cable.url });
     const person = await ann(scene, page);
     await page.evaluate(() => navigator.serviceWorker.ready);
@@ -80,9 +79,9 @@ describe("an answer", () => {
     assert.equal(await page.getByText("was not sent").count(), 0);
     await page.reload();
     await page.locator("#history-list").getByText("Not known yet").waitFor();
-    await cable.mend();
+    cable.mend();
     await page.locator("#history-list").getByText("Approved").waitFor();
-    await page.getByText("Approved: Where is it?").waitFor();
+    await noticed(page, "Approved: Where is it?");
     assert.equal(await person.outcome(sid), "approved");
   });
 
@@ -127,15 +126,14 @@ describe("the page", () => {
   });
 
   test("says that the server cannot be reached, and not that nothing waits", async (t) => {
-    const cable = await Cable.lay();
-    t.after(() => cable.cut());
+    const cable = await Cable.lay(t);
     const page = await visit(scene, t, { url: cable.url });
     await ann(scene, page);
     await page.evaluate(() => navigator.serviceWorker.ready);
     cable.cut();
     await middle(page, "The server cannot be reached");
     assert.equal(await page.getByText("Nothing to answer").count(), 0);
-    await cable.mend();
+    cable.mend();
     await middle(page, "Nothing to answer");
   });
 

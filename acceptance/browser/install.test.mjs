@@ -1,7 +1,7 @@
 // The page's texts before it asks for a permission: an iPhone needs the page on its Home Screen, Android is better with it.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { call, enrol, stage, visit } from "./stage.mjs";
+import { call, enrol, noticed, stage, visit } from "./stage.mjs";
 
 const IPHONE =
   "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1";
@@ -17,13 +17,14 @@ describe("help with the installation", () => {
     await page.goto(link);
     await page.getByRole("dialog", { name: /Answer for/ }).getByRole("button", { name: "How to get notifications" }).click();
     const help = page.getByRole("dialog", { name: "Install it on the Home Screen first" });
+    await help.waitFor();
     assert.deepEqual(await help.getByRole("listitem").allInnerTexts(), [
       "Tap Share in the browser’s bar.",
       "Choose “Add to Home Screen”.",
       "Open Countersign on the Home Screen, tap “Add an account” there, and paste your enrolment link.",
     ]);
     await help.getByRole("button", { name: "Copy the link" }).click();
-    await page.getByText("The link is copied.").waitFor();
+    await noticed(page, "The link is copied.");
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), link);
     await help.getByRole("button", { name: "Close" }).click();
     await page.getByRole("button", { name: "Add this device" }).click();

@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { before, describe, test } from "node:test";
 import { eye, shared } from "./look.mjs";
 import { NARROW } from "./narrow.mjs";
-import { Application, call, stage, stands, visit } from "./stage.mjs";
+import { Application, call, dismissAll, hold, stage, stands, visit } from "./stage.mjs";
 
 const FILES = new URL("../../crates/authenticator/files/", import.meta.url);
 const { LANGUAGES, ago, choose, left, say, speak, tell } = await import(new URL("words.js", FILES));
@@ -157,6 +157,8 @@ describe("in every language the page", () => {
       await page.goto(await person.link());
       await page.locator("#enrol-title").getByText("Harbour Bank").waitFor();
       await everywhere("enrol");
+      await page.goto(await person.link());
+      await page.locator("#enrol-title").getByText("Harbour Bank").waitFor();
       await button("enrol.go").click();
       await page.getByText(words["state.live"]).waitFor();
       await everywhere("ready");
@@ -170,17 +172,18 @@ describe("in every language the page", () => {
         await page.keyboard.press("Escape");
       }
 
-      const sid = await person.ask("Pay 4,000.00 EUR to Ferry Lines?", { fields: FIELDS });
+      const sid = await person.ask("Pay 4,000.00 EUR to Ferry Lines?", { fields: FIELDS, seconds: 3_000 });
       const sheet = page.locator("#prompt");
       await sheet.locator("#deny:enabled").waitFor();
       await everywhere("question");
       await button("prompt.not_me").click();
       await everywhere("not-me");
       await button("go_back").click();
+      await dismissAll(page);
+      await hold(page);
       await button("prompt.deny").click();
       assert.equal(await person.outcome(sid), "denied");
       await page.locator("#notices").getByText(words["ended.denied"].replace("{message}", "").trim()).waitFor();
-      await page.locator("#notices button").first().focus();
       await everywhere("denied");
       assert.ok(await page.locator("#notices button").first().isVisible(), "the notice is there still");
 
@@ -192,7 +195,7 @@ describe("in every language the page", () => {
         ["pick", "#pick-options button >> nth=2", "Open the vault?"],
       ]) {
         await call("POST", `${app.path}/Protection`, { Presence: presence });
-        const sid = await person.ask(message, { fields: FIELDS });
+        const sid = await person.ask(message, { fields: FIELDS, seconds: 3_000 });
         await sheet.locator("#prompt-who").getByText(LONG).waitFor();
         await sheet.locator(`#${presence}-label`).getByText(LONG).waitFor();
         await sheet.locator(place).waitFor();
@@ -204,9 +207,9 @@ describe("in every language the page", () => {
       }
       await call("POST", `${app.path}/Protection`, { UserVerification: "", Presence: "" });
 
-      await person.ask("Log in from Lisbon?", { fields: FIELDS });
+      await person.ask("Log in from Lisbon?", { fields: FIELDS, seconds: 3_000 });
       await sheet.locator("#deny:enabled").waitFor();
-      await person.ask("Change your address to 7 Quay Street?", { fields: FIELDS });
+      await person.ask("Change your address to 7 Quay Street?", { fields: FIELDS, seconds: 3_000 });
       await sheet.locator("#prompt-deny-all").waitFor();
       await everywhere("several");
       await sheet.locator("#prompt-mute").click();

@@ -1,7 +1,7 @@
 // Many questions at once, and those that the person did not cause: reported, muted, denied together, or arriving quietly.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ann, call, enrol, stage, visit } from "./stage.mjs";
+import { ann, call, enrol, noticed, stage, visit } from "./stage.mjs";
 
 describe("a question that the person did not cause", () => {
   const scene = stage();
@@ -19,7 +19,7 @@ describe("a question that the person did not cause", () => {
     await sheet.getByRole("button", { name: "It was not me" }).click();
     await confirm.getByRole("button", { name: "Deny and report" }).click();
     assert.equal(await person.outcome(sid), "denied");
-    await page.getByText("Denied and reported: Was it you?").waitFor();
+    await noticed(page, "Denied and reported: Was it you?");
     await page.locator("#history-list").getByText("Reported").waitFor();
     const { paused, reason } = (await call("GET", `${person.path}/Protection`)).body;
     assert.deepEqual([paused, reason], [true, "reported"]);
@@ -109,7 +109,7 @@ describe("a question to all devices of a person", () => {
     await sheet.waitFor();
     await first.getByRole("dialog", { name: "On which device?" }).getByRole("button", { name: "Approve", disabled: false }).click();
     assert.equal(await person.outcome(asked.sid), "approved");
-    await other.getByText("Answered on another device: On which device?").waitFor();
+    await noticed(other, "Answered on another device: On which device?");
     await sheet.waitFor({ state: "hidden" });
     assert.equal(await other.locator(".notice.bad").count(), 0, "no alarm");
     await other.locator("#history-list").getByText("On another device").waitFor();
@@ -126,7 +126,7 @@ describe("a question to all devices of a person", () => {
     await person.askAll("By the stream?");
     await other.getByRole("dialog", { name: "By the stream?" }).waitFor();
     await first.getByRole("dialog", { name: "By the stream?" }).getByRole("button", { name: "Deny", exact: true, disabled: false }).click();
-    await other.getByText("Answered on another device: By the stream?").waitFor();
+    await noticed(other, "Answered on another device: By the stream?");
   });
 });
 

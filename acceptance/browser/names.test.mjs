@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
-import { Application, ann, call, enrol, stage, visit } from "./stage.mjs";
+import { Application, ann, call, enrol, noticed, stage, visit } from "./stage.mjs";
 
 describe("the name of a service", () => {
   const scene = stage();
@@ -13,7 +13,7 @@ describe("the name of a service", () => {
     await page.goto(await person.link({ name: "Owl Bank" }));
     await page.getByRole("dialog", { name: "Answer for Harbour Bank on this device?" }).waitFor();
     await page.getByRole("button", { name: "Add this device" }).click();
-    await page.getByText("This device now answers for Harbour Bank").waitFor();
+    await noticed(page, "This device now answers for Harbour Bank");
     await person.ask("Who asks?");
     await page.getByRole("dialog").getByText("Harbour Bank asks").waitFor();
     assert.equal(await page.getByText("Owl Bank").count(), 0);
@@ -70,6 +70,7 @@ describe("the name of a service", () => {
     await page.getByRole("button", { name: "Edit Harbour Bank" }).click();
     await page.getByRole("textbox", { name: "Shown here as" }).fill("Savings");
     await page.getByRole("button", { name: "Save" }).click();
+    await page.getByRole("button", { name: "Edit Savings" }).waitFor();
     await person.ask("Which bank?");
     assert.equal(await page.getByRole("dialog").locator("#prompt-who").innerText(), "Savings (Harbour Bank) asks");
   });

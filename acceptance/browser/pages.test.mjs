@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { server } from "../node/wire.mjs";
 import { eye, views } from "./look.mjs";
-import { Application, call, dismissAll, enrol, hold, stage, visit } from "./stage.mjs";
+import { Application, call, dismissAll, enrol, hold, noticed, stage, visit } from "./stage.mjs";
 
 const VIEWS = views({ phone: { width: 360, height: 740 }, desktop: { width: 1040, height: 860 } });
 
@@ -55,7 +55,7 @@ describe("every page", () => {
     await page.goto(await person.link());
     await page.getByRole("heading", { name: "Answer for Harbour Bank" }).waitFor();
     await shot("enrol");
-    await page.getByRole("button", { name: "Add this device" }).click();
+    await enrol(page, await person.link());
     await page.getByText("Connected while this page").waitFor();
     await dismissAll(page);
     await shot("ready");
@@ -65,30 +65,30 @@ describe("every page", () => {
       ["Device", "Firefox on Linux"],
       ["Address", "203.0.113.24"],
     ];
-    await person.ask("Log in to Harbour Bank?", { fields });
+    await person.ask("Log in to Harbour Bank?", { fields, seconds: 3_000 });
     await page.getByRole("button", { name: "Approve", disabled: false }).waitFor();
     await shot("prompt");
+    await hold(page);
     await page.getByRole("button", { name: "Approve" }).click();
     await page.getByText("Approved: ").waitFor();
-    await hold(page);
     await shot("approved");
     await page.getByText("Approved: ").waitFor();
     await dismissAll(page);
 
     for (const presence of ["number", "pick"]) {
       await call("POST", `${scene.app.path}/Protection`, { Presence: presence });
-      await person.ask("Log in to Harbour Bank?", { fields: fields.slice(0, 2) });
+      await person.ask("Log in to Harbour Bank?", { fields: fields.slice(0, 2), seconds: 3_000 });
       await page.getByRole("button", { name: "Deny", exact: true, disabled: false }).waitFor();
       await shot(presence);
       await page.getByRole("button", { name: "Deny", exact: true }).click();
-      await page.getByText("Denied: ").waitFor();
+      await noticed(page, "Denied: ");
       await dismissAll(page);
     }
     await call("POST", `${scene.app.path}/Protection`, { Presence: "" });
 
     await person.ask("Pay 40 EUR to Ferry Lines?");
     await page.getByRole("button", { name: "Deny", disabled: false }).click();
-    await page.getByText("Denied: ").waitFor();
+    await noticed(page, "Denied: ");
     await dismissAll(page);
     const club = await Application.create("Owl Club");
     t.after(() => club.remove());
@@ -96,7 +96,7 @@ describe("every page", () => {
     await page.getByRole("listitem").filter({ hasText: "Owl Club" }).getByText("Connected while").waitFor();
     await dismissAll(page);
     await shot("home");
-    await person.ask("Change your address to 7 Quay Street?", { factor: await person.factor() });
+    await person.ask("Change your address to 7 Quay Street?", { factor: await person.factor(), seconds: 3_000 });
     await page.getByRole("button", { name: "Decide later", disabled: false }).click();
     await page.getByRole("heading", { name: "Waiting for your answer" }).waitFor();
     await shot("waiting");

@@ -130,13 +130,15 @@ describe("the sign-in page", () => {
     await call("POST", `${person.path}/Factors/${body.sid}`, { AuthPayload: totp(step) });
     const page = await visit(scene, t);
     await begin(page, site, person.identity);
-    for (const code of [totp(step), totp(step + 1)]) {
-      const details = page.getByText("Use a code instead");
-      if (!(await page.getByLabel("Code", { exact: true }).isVisible())) await details.click();
+    const type = async (code) => {
       await page.getByLabel("Code", { exact: true }).fill(code);
       await page.getByRole("button", { name: "Check the code" }).click();
-      if (code === totp(step)) await page.getByText("not the right code, or it was used").waitFor();
-    }
+    };
+    await page.getByText("Use a code instead").click();
+    await type(totp(step));
+    await page.getByText("not the right code, or it was used").waitFor();
+    // The next step, which is taken early, but may have begun.
+    await type(totp(Math.max(step, Math.floor(Date.now() / 30_000)) + 1));
     await page.getByRole("heading", { name: `Hello ${person.identity}` }).waitFor();
   });
 

@@ -4,11 +4,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { createServer as createSocket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { server } from "../node/wire.mjs";
+import { freePort } from "./port.mjs";
 import { call } from "./stage.mjs";
 
 const DOCUMENT = fileURLToPath(new URL("../../docs/integrate/forward-auth.md", import.meta.url));
@@ -21,15 +21,6 @@ async function block(language) {
   );
   assert.equal(found.length, 1);
   return found[0][2];
-}
-
-async function freePort() {
-  const socket = createSocket().listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, "close");
-  return port;
 }
 
 /** The document's configuration with these addresses. Over plain http, since browsers trust no certificate that is made here. */
@@ -80,7 +71,8 @@ export async function protect(kind, app, settings = {}) {
   await once(application, "listening");
   const port = await freePort();
   const url = `http://wiki.localhost:${port}`;
-  const form = { FriendlyName: "Owl wiki", Kind: "forward_auth", UserRule: "lower", "ForwardAuth.Sites": url, ...settings };
+  const what = { FriendlyName: "Owl wiki", Kind: "forward_auth", UserRule: "lower" };
+  const form = { ...what, "ForwardAuth.Sites": url, PromptLife: 600, ...settings };
   const { body } = await call("POST", `${app.path}/Integrations`, form);
   const folder = await mkdtemp(join(tmpdir(), "countersign-site-"));
   const places = { key: body.key, port, application: application.address().port };

@@ -51,12 +51,12 @@ describe("the page", () => {
     await page.goto(await person.link());
     await page.getByRole("heading", { name: "Answer for Harbour Bank" }).waitFor();
     await shot("enrol");
-    await page.getByRole("button", { name: "Add this device" }).click();
+    await enrol(page, await person.link());
     await page.getByText("Connected while this page").waitFor();
     await dismissAll(page);
     await shot("ready");
 
-    await person.ask("Pay 4,000.00 EUR to Ferry Lines?", { fields: FIELDS });
+    await person.ask("Pay 4,000.00 EUR to Ferry Lines?", { fields: FIELDS, seconds: 3_000 });
     const sheet = page.locator("#prompt");
     await sheet.getByRole("button", { name: "Deny", exact: true, disabled: false }).waitFor();
     await shot("question");
@@ -67,15 +67,15 @@ describe("the page", () => {
     await sheet.getByText("your answer was not sent").waitFor();
     await shot("not-sent");
     await page.unroute("**/Challenges/YC*");
+    await hold(page);
     await sheet.getByRole("button", { name: "Approve", exact: true, disabled: false }).click();
     await page.getByText("Approved: ").waitFor();
-    await hold(page);
     await shot("approved");
     await page.getByText("Approved: ").waitFor();
     await dismissAll(page);
 
     for (const message of ["Log in from Lisbon?", "Change your address to 7 Quay Street?"]) {
-      await person.ask(message, { fields: FIELDS });
+      await person.ask(message, { fields: FIELDS, seconds: 3_000 });
       await sheet.getByRole("button", { name: "Decide later", disabled: false }).click();
     }
     await page.getByRole("heading", { name: "Waiting for your answer" }).waitFor();

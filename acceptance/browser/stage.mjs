@@ -46,12 +46,31 @@ export async function visit(scene, test, { url = server.url, mayComplain = false
     });
   };
   context.on("page", watch);
+  await context.addInitScript(remember);
   const page = await context.newPage();
   test.after(async () => {
     await context.close();
     if (!mayComplain) assert.deepEqual(complaints, []);
   });
   return Object.assign(page, { home: `${url}/authenticator` });
+}
+
+/** In the page: remembers the texts of the notices that were shown. */
+function remember() {
+  globalThis.noticed = [];
+  document.addEventListener("DOMContentLoaded", () => {
+    const place = document.getElementById("notices");
+    if (!place) return;
+    const note = () => {
+      for (const notice of place.children) if (notice.checkVisibility()) globalThis.noticed.push(notice.textContent);
+    };
+    new MutationObserver(note).observe(place, { childList: true });
+  });
+}
+
+/** Waits until the page has shown a notice with this text. It may be gone again: most go by themselves. */
+export function noticed(page, text) {
+  return page.waitForFunction((text) => globalThis.noticed.some((notice) => notice.includes(text)), text);
 }
 
 /** Opens an enrolment link and adds the device, with two taps. */
@@ -61,11 +80,11 @@ export async function enrol(page, link) {
   await page.locator("#enrol").waitFor({ state: "hidden" });
 }
 
-/** Waits until animations have ended: until then boxes move between two measurements. */
+/** Waits until animations have ended, or their element is gone: until then boxes move between two measurements. */
 export async function stands(page) {
   await page.evaluate(() => {
     const ends = (one) => Number.isFinite(one.effect.getComputedTiming().endTime);
-    return Promise.all(
+    return Promise.allSettled(
       document
         .getAnimations()
         .filter(ends)
@@ -79,23 +98,38 @@ export function drawn(page) {
   return page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 
-/** Keeps the notice that is shown, which would go by itself. */
+/** Keeps the next notice, which would go by itself: it gets the focus as soon as it is shown. */
 export function hold(page) {
-  return page.getByRole("button", { name: "Dismiss" }).first().focus();
+  return page.evaluate(() => {
+    const place = document.getElementById("notices");
+    const focus = (changes, observer) => {
+      const [notice] = changes.flatMap(({ addedNodes }) => [...addedNodes]);
+      if (!notice) return;
+      notice.querySelector("button").focus();
+      observer.disconnect();
+    };
+    new MutationObserver(focus).observe(place, { childList: true });
+  });
 }
 
-/** Dismisses the notices that are shown: those that nobody holds may go before. */
-export async function dismissAll(page) {
-  for (const notice of await page.getByRole("button", { name: "Dismiss" }).all())
-    await notice.click({ timeout: 1_000 }).catch(() => {});
+/** Dismisses the notices that are shown, all at once: those that nobody holds may go before a press of a button. */
+export function dismissAll(page) {
+  return page.evaluate(() => {
+    for (const button of document.querySelectorAll("#notices button")) button.click();
+    globalThis.noticed.length = 0;
+  });
 }
 
 /** Brings all of a question into view, part by part. */
 export async function readOn(sheet) {
-  while (await sheet.locator("#prompt-unread").isVisible()) {
-    await sheet.locator("#prompt-next").click();
-    await drawn(sheet.page());
-  }
+  // Looked at and pressed in one step: the button goes when all was in view.
+  const isOver = () =>
+    sheet.evaluate((sheet) => {
+      if (sheet.querySelector("#prompt-unread").hidden) return true;
+      sheet.querySelector("#prompt-next").click();
+      return false;
+    });
+  while (!(await isOver())) await drawn(sheet.page());
 }
 
 /**
@@ -166,9 +200,9 @@ class Person {
     this.path = `${app.path}/Entities/${identity}`;
   }
 
-  /** An enrolment link. */
-  async link({ url = server.url, push, label, ...others } = {}) {
-    const form = { Identity: this.identity, FactorType: "push", ...(label && { AccountLabel: label }) };
+  /** An enrolment link, which lasts as long as links can. */
+  async link({ url = server.url, push, label, ttl = 300, ...others } = {}) {
+    const form = { Identity: this.identity, FactorType: "push", Ttl: ttl, ...(label && { AccountLabel: label }) };
     const { body } = await call("POST", `${this.app.path}/AccessTokens`, form);
     this.token = body.sid;
     const parts = { service: this.app.sid, identity: this.identity, token: body.token, ...others };
@@ -229,8 +263,15 @@ class Person {
     return status;
   }
 
-  async notifications(sid) {
-    return (await call("GET", `${this.path}/Challenges/${sid}/Notifications`)).body.notifications;
+  /** The only notification of a challenge, once it is delivered: the device's word for it comes apart from the answer. */
+  async delivered(sid) {
+    const path = `${this.path}/Challenges/${sid}/Notifications`;
+    for (const began = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      const [notification, ...others] = (await call("GET", path)).body.notifications;
+      assert.equal(others.length, 0);
+      if (notification?.status === "delivered") return notification;
+      assert.ok(Date.now() - began < PATIENCE, `it is ${notification?.status}`);
+    }
   }
 }
 

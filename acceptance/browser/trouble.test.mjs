@@ -9,7 +9,7 @@ describe("when something is wrong", () => {
   let soonExpired;
   before(async () => {
     const person = scene.app.person();
-    soonExpired = { link: await person.link(), token: person.token };
+    soonExpired = { link: await person.link({ ttl: 60 }), token: person.token };
   });
 
   for (const [what, damage] of [
@@ -106,8 +106,7 @@ describe("when something is wrong", () => {
   }
 
   test("a server that is away keeps the page as it is, and is found again", async (t) => {
-    const cable = await Cable.lay();
-    t.after(() => cable.cut());
+    const cable = await Cable.lay(t);
     const page = await visit(scene, t, { url: cable.url });
     const person = await ann(scene, page);
     await page.evaluate(() => navigator.serviceWorker.ready);
@@ -120,14 +119,14 @@ describe("when something is wrong", () => {
     await page.reload();
     await page.getByRole("banner").getByText("Reconnecting…").waitFor();
     await page.getByRole("listitem").getByText("Reconnecting…").waitFor();
-    await cable.mend();
+    cable.mend();
     await sheet.getByRole("button", { name: "Approve" }).click();
     assert.equal(await person.outcome(sid), "approved");
     await page.getByText("Connected while this page").waitFor();
   });
 
   test("an account can be removed while the server is away", async (t) => {
-    const cable = await Cable.lay();
+    const cable = await Cable.lay(t);
     const page = await visit(scene, t, { url: cable.url });
     await ann(scene, page);
     cable.cut();
@@ -154,7 +153,7 @@ describe("when something is wrong", () => {
     await enrol(page, await person.link());
     await page.getByText("Checking every few seconds").waitFor();
     const sid = await person.ask("By asking?");
-    await page.getByRole("button", { name: "Approve" }).click({ timeout: 30_000 });
+    await page.getByRole("button", { name: "Approve" }).click();
     assert.equal(await person.outcome(sid), "approved");
   });
 

@@ -1,7 +1,7 @@
 // Texts of applications are shown as text, wherever they appear.
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { enrol, readOn, stage, stands, visit } from "./stage.mjs";
+import { dismissAll, enrol, hold, readOn, stage, stands, visit } from "./stage.mjs";
 
 const LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft";
 const WORDS = {
@@ -59,6 +59,8 @@ describe("the words of an application", () => {
         assert.ok(y >= 0 && y + height <= 640, `${button} is out of reach`);
       }
       await readOn(sheet);
+      await dismissAll(page);
+      await hold(page);
       await sheet.getByRole("button", { name: "Approve", exact: true, disabled: false }).click();
       assert.equal(await person.outcome(sid), "approved");
       await shows(page.locator("#history"), words);
@@ -77,6 +79,7 @@ describe("the words of an application", () => {
     await page.locator("#accounts-list button").click();
     await page.getByRole("textbox", { name: "Shown here as" }).fill("Bank\u202e knaB");
     await page.getByRole("button", { name: "Save" }).click();
+    await page.locator("#accounts-list .name").getByText("Bank\ufffd knaB").waitFor();
     await person.ask("Pay \u202e01\u202c EUR\u2066?\u0007\u200b", { fields: [["To\u202e", "\u2067you"]] });
     const message = page.locator("#prompt-message");
     await message.waitFor();

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -173,6 +174,12 @@ class Integration:
 
 
 def unused_port(kind=socket.SOCK_STREAM):
-    with socket.socket(type=kind) as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port below those that systems hand out by themselves: nobody gets it before a program listens there."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket(type=kind) as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

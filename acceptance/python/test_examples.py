@@ -4,7 +4,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from secure import unused_port
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PATIENCE = 60
@@ -85,8 +85,7 @@ def application(request, tmp_path):
 
 @pytest.fixture
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+    return unused_port()
 
 
 @pytest.fixture

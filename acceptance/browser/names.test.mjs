@@ -50,11 +50,30 @@ describe("the name of a service", () => {
     const app = await Application.create("Harbour Bank");
     t.after(() => app.remove());
     const person = app.person();
+    // The name of the beginning comes last.
+    let held;
+    let release;
+    const isHeld = new Promise((resolve) => (held = resolve));
+    const isReleased = new Promise((resolve) => (release = resolve));
+    let asked = 0;
+    await page.route("**/Name", async (route) => {
+      asked += 1;
+      if (asked !== 2) return route.continue();
+      const response = await route.fetch();
+      held();
+      await isReleased;
+      return route.fulfill({ response });
+    });
     await enrol(page, await person.link());
     await page.getByRole("button", { name: "Edit Harbour Bank" }).waitFor();
+    await isHeld;
     await call("POST", app.path, { FriendlyName: "Harbour Trust" });
     await person.ask("Who asks now?");
     await page.getByRole("dialog").getByText("Harbour Trust asks").waitFor();
+    const last = page.waitForResponse("**/Name");
+    release();
+    await (await last).finished();
+    await page.unroute("**/Name");
     await page.getByRole("button", { name: "Decide later", disabled: false }).click();
     await page.getByRole("button", { name: /Who asks now\?\s*Harbour Trust/ }).waitFor();
     await page.getByRole("button", { name: "Edit Harbour Trust" }).waitFor();

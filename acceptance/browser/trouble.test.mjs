@@ -178,7 +178,11 @@ describe("when something is wrong", () => {
     await page.addInitScript(() => {
       const { open } = IDBFactory.prototype;
       IDBFactory.prototype.open = function () {
-        IDBFactory.prototype.open = open;
+        IDBFactory.prototype.open = function (...which) {
+          const request = open.apply(this, which);
+          request.addEventListener("success", () => (globalThis.database = request.result));
+          return request;
+        };
         throw new DOMException("not now", "UnknownError");
       };
     });
@@ -200,6 +204,9 @@ describe("when something is wrong", () => {
     assert.equal(await kept(), 0);
     const session = await page.context().newCDPSession(page);
     await session.send("Storage.clearDataForOrigin", { origin: new URL(page.home).origin, storageTypes: "indexeddb" });
+    assert.equal(await kept(), 0);
+    // Closed without a word, or before it.
+    await page.evaluate(() => globalThis.database.close());
     assert.equal(await kept(), 0);
   });
 });

@@ -246,6 +246,8 @@ async function start() {
   }
   $("welcome-lost").hidden = localStorage.getItem(HAD_ACCOUNTS) === null;
   try {
+    // Before the first question can come.
+    await queue.reload();
     for (const account of await accounts()) connect(account);
   } catch {
     $("starting").hidden = true;
@@ -254,7 +256,6 @@ async function start() {
   }
   bind();
   show();
-  await queue.reload();
   readAddress();
   await refreshHistory();
   await registerWorker().catch(() => {});

@@ -36,6 +36,8 @@ export class Connection {
   #stopped = false;
   #refusedAt = 0;
   #namedAt = 0;
+  /** How often the name was asked for. */
+  #namings = 0;
   #recalledAt = 0;
   #beat = Date.now();
   #timer;
@@ -76,9 +78,12 @@ export class Connection {
   /** Applies the current name and logo of the service, and the current label of the account. */
   async rename() {
     this.#namedAt = Date.now();
+    const naming = (this.#namings += 1);
     const { account } = this.device;
     try {
       const { name, logo, accountLabel } = await this.device.service();
+      // An older response may come later.
+      if (naming !== this.#namings) return;
       const shown = { name, logo, accountLabel };
       if (Object.keys(shown).every((part) => shown[part] === account[part]) || this.#stopped) return;
       Object.assign(account, shown);

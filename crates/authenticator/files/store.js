@@ -44,9 +44,21 @@ function open() {
   });
 }
 
+/** Begins a transaction. A database that was closed may not have said so yet: it is then opened again, once. */
+async function begin(name, mode) {
+  const opened = database();
+  try {
+    return (await opened).transaction(name, mode);
+  } catch (error) {
+    if (error.name !== "InvalidStateError") throw error;
+    if (opening === opened) opening = undefined;
+    return (await database()).transaction(name, mode);
+  }
+}
+
 /** Runs one request on one of the stores and waits until it is written. */
 async function run(name, mode, act) {
-  const transaction = (await database()).transaction(name, mode);
+  const transaction = await begin(name, mode);
   const request = act(transaction.objectStore(name));
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve(request.result);

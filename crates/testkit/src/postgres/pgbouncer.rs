@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use super::programs::{give_away, unprivileged};
 use super::server::PostgresServer;
@@ -31,16 +32,15 @@ impl PgBouncer {
         let mut command = unprivileged("/usr/sbin/pgbouncer");
         command.arg("--quiet").arg(&settings);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().unwrap_or_else(|error| {
+        let mut process = command.spawn().unwrap_or_else(|error| {
             panic!("{error}. This test needs PgBouncer: apt-get install --yes pgbouncer")
         });
         // it is ready when it accepts a connection
-        let address = ("127.0.0.1", port);
-        let started = (0..100_000).any(|_| {
-            std::thread::yield_now();
-            std::net::TcpStream::connect(address).is_ok()
-        });
-        assert!(started, "PgBouncer does not start");
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            let ended = process.try_wait().expect("it can be asked");
+            assert!(ended.is_none(), "PgBouncer does not start: {ended:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let url = format!("postgres://postgres@127.0.0.1:{port}/{database}");
         Self { process, url, _folder: folder }
     }

@@ -32,10 +32,12 @@ pub(super) fn shared_server() -> (PostgresServer, File) {
     (server, in_use)
 }
 
+/// Whether a server responds. Where none listens, this is known at once; one that is slow is in use, and must not be replaced.
 fn is_ready(server: &PostgresServer) -> bool {
     let port = server.port.to_string();
     let mut command = Command::new(binary("pg_isready"));
     command.arg("--quiet").arg("--host").arg(&server.folder).args(["--port", &port]);
+    command.args(["--timeout", "60"]);
     command.status().is_ok_and(|status| status.success())
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::task::spawn_blocking;
@@ -16,9 +17,24 @@ pub enum HeldWrites {
     Postgres(Child),
 }
 
-const LOCK_EVERY_TABLE: &str = "BEGIN;\n\
-    SELECT format('LOCK TABLE %s IN EXCLUSIVE MODE', string_agg(oid::regclass::text, ', ')) \
-    FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace \\gexec\n\
+/// All locks at once, or none yet: a transaction of the server that waited for one of them while this waited for another would be
+/// a deadlock.
+const LOCK_EVERY_TABLE: &str = "\\set ON_ERROR_STOP on\n\
+    BEGIN;\n\
+    DO $do$\n\
+    DECLARE every text;\n\
+    BEGIN\n\
+      SELECT string_agg(oid::regclass::text, ', ') INTO every \
+      FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace;\n\
+      LOOP\n\
+        BEGIN\n\
+          EXECUTE format('LOCK TABLE %s IN EXCLUSIVE MODE NOWAIT', every);\n\
+          EXIT;\n\
+        EXCEPTION WHEN lock_not_available THEN\n\
+          PERFORM pg_sleep(0.001);\n\
+        END;\n\
+      END LOOP;\n\
+    END $do$;\n\
     \\echo held\n";
 
 impl TestApp {
@@ -26,6 +42,7 @@ impl TestApp {
     pub async fn hold_writes(&self) -> HeldWrites {
         let Some(database) = &self.database else {
             let db = Connection::open(self.database_file()).expect("the database opens twice");
+            db.busy_timeout(Duration::from_secs(60)).expect("a bound");
             db.execute_batch("BEGIN IMMEDIATE").expect("nobody writes");
             return HeldWrites::Sqlite(db);
         };

@@ -18,10 +18,11 @@ async fn an_approved_challenge_is_seen_by_the_application() {
         (prompt.challenge_sid.as_str(), prompt.message.as_str()),
         (&*challenge, "Pay 40 EUR?")
     );
+    // The answer could overtake the acknowledgement.
+    app.deliver_everything().await;
     phone.answer(&challenge, Verdict::Approved).await.unwrap();
 
     assert_eq!(app.read_challenge(&phone, &challenge).await["status"], "approved");
-    app.deliver_everything().await;
     assert_eq!(app.standing(&phone, &challenge).await, ["delivered -"]);
 }
 

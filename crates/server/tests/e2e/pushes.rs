@@ -152,9 +152,9 @@ async fn all_nodes_push_with_one_token_of_apples_and_keep_it_over_restarts() {
     let phone = stage.app.enrol("alice-0001", Platform::Apn(APNS_TOKEN.to_owned())).await;
     let path = stage.app.challenges_path(&phone);
     let (mut second, third) = (stage.app.other_node().await, stage.app.other_node().await);
-    for round in 0..36 {
-        stage.app.pass(Duration::from_secs(5 * 60)).await;
-        time.fetch_add(5 * 60, Ordering::Relaxed);
+    for round in 0..18 {
+        stage.app.pass(Duration::from_secs(10 * 60)).await;
+        time.fetch_add(10 * 60, Ordering::Relaxed);
         if round % 3 == 0 {
             stage.app.crash_and_restart().await;
         }

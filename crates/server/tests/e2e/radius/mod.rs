@@ -91,8 +91,9 @@ async fn the_same_login_at_another_gateway_or_node_has_the_same_prompt() {
     let prompt = prompt_of(&phone).await;
     let two = second.request_with("ann", "s3cret", &place(&b"192.0.2.7"[..]));
     second.send(&two).await;
-    let three = first.request_with("ann", "s3cret", &place(&b"203.0.113.9"[..]));
-    first.send(&three).await;
+    // At the same node, so that its prompt shows that the login before it is under way.
+    let three = second.request_with("ann", "s3cret", &place(&b"203.0.113.9"[..]));
+    second.send(&three).await;
     let pending = async || phone.challenges(Some(ChallengeStatus::Pending)).await.unwrap();
     while pending().await.len() < 2 {
         tokio::task::yield_now().await;
@@ -103,7 +104,7 @@ async fn the_same_login_at_another_gateway_or_node_has_the_same_prompt() {
     let elsewhere = prompt_of(&phone).await;
     assert_eq!(elsewhere.fields[1].value, "203.0.113.9", "a login from elsewhere is another one");
     phone.answer(&elsewhere.sid, Verdict::Denied).await.unwrap();
-    assert_eq!(first.receive(&three).await.code, REJECT);
+    assert_eq!(second.receive(&three).await.code, REJECT);
     other.stop().await;
 }
 

@@ -212,10 +212,5 @@ async fn a_stranger_subscribed_to_everything_delays_no_offer_for_long() {
 
     let mut socket = clock_runs(&stage.clock, stage.attached()).await;
     assert!(stage.here.bus.is_attached(PHONE).await);
-    let (outcome, ()) =
-        tokio::join!(clock_runs(&stage.clock, stage.here.bus.offer(offer())), async {
-            let pending = next_offer(&mut socket).await;
-            pending.reply.send(OfferOutcome::Acknowledged).expect("the offer is awaited");
-        });
-    assert_eq!(outcome, OfferOutcome::Acknowledged);
+    stage.is_acknowledged(&mut socket).await;
 }

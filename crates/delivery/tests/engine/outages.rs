@@ -104,6 +104,12 @@ async fn a_device_that_connects_during_an_outage_gets_its_parked_pushes() {
 async fn an_unavailable_database_is_not_asked_in_a_tight_loop() {
     let world = World::start().await;
     world.deliver_everything().await;
+    // The first sweeps ask on threads of the database.
+    world
+        .wait_for(|counts| {
+            counts.expirer_sweeps > 0 && counts.rescuer_sweeps > 0 && counts.cleaner_sweeps > 0
+        })
+        .await;
     world.unplug(true);
     run_tasks().await;
     let before = world.asked.load(Ordering::SeqCst);

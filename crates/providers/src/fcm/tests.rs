@@ -98,7 +98,8 @@ async fn concurrent_pushes_request_one_token() {
     assert_eq!((google.requests().len(), fcm.requests().len()), (1, 40));
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+/// On one thread: all of them wait before the response can be read.
+#[tokio::test]
 async fn a_failed_token_request_fails_for_all_that_waited() {
     let down = CannedResponse::new(503, "").after(Duration::from_millis(100));
     let (google, fcm, world) = world([down], [ok()]).await;

@@ -28,6 +28,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// some more than once.
 const PATIENCE: Duration = Duration::from_secs(200);
 
+/// The time to wait for the last outcomes to be stored.
+const STORED_WITHIN: Duration = Duration::from_secs(30);
+
 /// The metrics that are read.
 const TAKEN: &str = r#"countersign_delivery_attempts_total{platform="apn",outcome="accepted"}"#;
 const CROWDED: &str = "countersign_delivery_crowded_out_total";
@@ -176,18 +179,29 @@ async fn until_taken(server: &Server, count: f64) -> Result<()> {
     Ok(())
 }
 
-/// How many of the accepted notifications the server does not report as sent.
+/// How many of the accepted notifications the server does not report as sent. It counts an attempt before it stores the
+/// outcome, so the last outcomes may follow.
 async fn lost(setup: &Setup, accepted: &[Accepted]) -> Result<f64> {
     let all = &setup.challenges.all;
-    let wire = accepted.iter().map(|accepted| {
+    let request = |accepted: &Accepted| {
         let at = usize::try_from(accepted.request).unwrap_or(0) % all.len();
         setup.server.get(&format!("{}/Notifications/NT{:032x}", all[at].0, accepted.sid))
-    });
-    let replies = each(setup.server.target, wire.collect(), 200, 16).await?;
-    let mut lost = 0;
-    for reply in &replies {
-        let body: Value = serde_json::from_slice(&reply.body)?;
-        lost += u32::from(body["status"] != "sent");
+    };
+    let mut unsent: Vec<_> = accepted.iter().map(request).collect();
+    let begin = Instant::now();
+    loop {
+        let replies = each(setup.server.target, unsent.clone(), 200, 16).await?;
+        let mut still = Vec::new();
+        for (wire, reply) in unsent.into_iter().zip(&replies) {
+            let body: Value = serde_json::from_slice(&reply.body)?;
+            if body["status"] != "sent" {
+                still.push(wire);
+            }
+        }
+        unsent = still;
+        if unsent.is_empty() || begin.elapsed() > STORED_WITHIN {
+            return Ok(unsent.len() as f64);
+        }
+        sleep(POLL_INTERVAL).await;
     }
-    Ok(lost.into())
 }

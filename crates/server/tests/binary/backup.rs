@@ -276,10 +276,13 @@ async fn check_reads_only_and_prints_json_that_doctor_prints_too() {
     };
     let written =
         || std::fs::metadata(stage.data().join("countersign.db-wal")).map(|file| file.len());
+    // Nor by the server meanwhile.
+    signal(running.id(), "STOP");
     let before = written().expect("a log");
     let checked = stage.run(&["check", "--json", "--set", &taken]);
-    succeeded(&checked);
     assert_eq!(written().expect("a log"), before, "nothing is written");
+    signal(running.id(), "CONT");
+    succeeded(&checked);
     let doctor = stage.run(&["doctor", "--json", "--set", &taken]);
     succeeded(&doctor);
     let (checked, doctor) = (lines(&checked), lines(&doctor));

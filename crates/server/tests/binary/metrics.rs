@@ -35,6 +35,12 @@ fn series(line: &str) -> (String, BTreeMap<String, String>) {
     (name.to_owned(), labels.collect())
 }
 
+/// The page of metrics.
+async fn metrics(admin: &str) -> String {
+    let answer = client().get(format!("http://{admin}/metrics")).send().await.expect("an answer");
+    answer.text().await.expect("text")
+}
+
 #[tokio::test]
 async fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let admin = format!("127.0.0.1:{}", free_port());
@@ -45,10 +51,17 @@ async fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let mut stream = phone.connect().await.expect("a stream");
     application.challenge(&phone, &[("Details.Message", "Log in?")]).await;
     let prompt = stream.next_prompt().await.expect("a prompt");
+    let acknowledged =
+        "countersign_delivery_attempts_total{platform=\"stream\",outcome=\"acknowledged\"} 1";
+    // No answer before it: an answered challenge's push that is not yet acknowledged is given up.
+    let began = std::time::Instant::now();
+    while !metrics(&admin).await.lines().any(|line| line == acknowledged) {
+        assert!(began.elapsed().as_secs() < 60, "{}", metrics(&admin).await);
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
     phone.answer(&prompt.challenge_sid, Verdict::Approved).await.expect("an answer");
     application.with(ACCOUNT, "wrong").get("/v2/Services").await;
-    let answer = client().get(format!("http://{admin}/metrics")).send().await.expect("an answer");
-    let text = answer.text().await.expect("text");
+    let text = metrics(&admin).await;
 
     let documented = documented();
     let mut kinds = BTreeMap::new();
@@ -101,8 +114,7 @@ async fn every_metric_is_documented_and_every_documented_one_is_shown() {
             "countersign_build_info{{version=\"{}\",commit=\"{COMMIT_HASH}\"}} 1",
             env!("CARGO_PKG_VERSION")
         ),
-        "countersign_delivery_attempts_total{platform=\"stream\",outcome=\"acknowledged\"} 1"
-            .into(),
+        acknowledged.into(),
         "countersign_http_connections_refused_total{reason=\"full\"} 0".into(),
     ] {
         assert!(text.lines().any(|shown| shown == line), "{line} in {text}");

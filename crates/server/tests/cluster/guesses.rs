@@ -39,7 +39,7 @@ impl Api {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_guesser_at_three_nodes_gets_no_more_tries_than_allowed() {
     let database = TestDatabase::new();
-    let stage = Stage::set(&database.url(), 3).await;
+    let stage = Stage::patient(&database.url(), 3, |_| ()).await;
     let authority = Authority::Account { sid: ACCOUNT.into(), auth_token: TOKEN.into() };
     let enrolment = Enrolment {
         takes_numbers: true,
@@ -113,7 +113,7 @@ fn stored(database: &TestDatabase, sid: &str) -> String {
 async fn a_bomber_at_three_nodes_reaches_a_person_five_times_and_nobody_else() {
     let database = TestDatabase::new();
     let limit = format!("limits.push_challenges_in_a_row={IN_A_ROW}");
-    let mut stage = Stage::set_with(&database.url(), 3, |node| node.with_setting(&limit)).await;
+    let mut stage = Stage::patient(&database.url(), 3, |node| node.with_setting(&limit)).await;
     let phones = stage.listening_phones(2).await;
     let (victim, neighbour) = (challenges_path(&phones[0]), challenges_path(&phones[1]));
     let mut bombs = JoinSet::new();

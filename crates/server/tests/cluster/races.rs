@@ -13,7 +13,7 @@ const ANSWERED: i64 = 60322;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_two_answers_at_two_nodes_exactly_one_wins() {
     let database = TestDatabase::new();
-    let stage = Stage::set(&database.url(), 2).await;
+    let stage = Stage::patient(&database.url(), 2, |_| ()).await;
     let here = stage.phone_at("alice-0001", &stage.nodes[0].base()).await;
     let there = moved(&here, &stage.nodes[0].base(), &stage.nodes[1].base());
     let challenges = challenges_path(&here);

@@ -9,8 +9,18 @@ use crate::front::Front;
 use crate::load::{ACCOUNT, Api, Load, TOKEN};
 use crate::node::Node;
 use crate::phones::Seen;
+use crate::until;
+
+/// How long a patient client waits.
+const LONG: Duration = Duration::from_secs(60);
 
 pub const MASTER_KEY: &str = "abababababababababababababababababababababababababababababababab";
+
+/// A client for responses that come late, but come.
+pub fn patient_client() -> reqwest::Client {
+    let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
+    builder.timeout(LONG).build().expect("a client")
+}
 
 /// Running nodes of one database, with NATS between them and a front before them.
 pub struct Stage {
@@ -39,10 +49,22 @@ impl Stage {
         }
         let api = Api::new(nodes.iter().map(Node::base).collect());
         let front = Front::start(nodes.iter().map(|node| node.address).collect()).await;
-        let service = api.post(0, "/v2/Services", &[("FriendlyName", "cluster")]).await;
-        let service = service.expect("a service")["sid"].as_str().expect("a SID").to_owned();
+        let form = [("FriendlyName", "cluster")];
+        let service = until("a service", async || api.post(0, "/v2/Services", &form).await).await;
+        let service = service["sid"].as_str().expect("a SID").to_owned();
         let seen = Seen::new(api.history.clone());
         Self { nodes, nats, api, front, service, seen }
+    }
+
+    /// Where every request is answered, however busy the machine is.
+    pub async fn patient(database: &str, nodes: usize, make_ready: impl Fn(&mut Node)) -> Self {
+        let make_ready = |node: &mut Node| {
+            node.with_setting("database.timeout_seconds=60");
+            make_ready(node);
+        };
+        let mut stage = Self::set_with(database, nodes, make_ready).await;
+        stage.api.client = patient_client();
+        stage
     }
 
     /// Posts for each phone, with pauses: the machine runs the servers too.

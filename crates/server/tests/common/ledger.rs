@@ -13,7 +13,7 @@ use crate::patience::until;
 use crate::phones::Seen;
 
 /// A prompt that was on its way at its deadline may be read this much later, on a busy machine.
-const BOUNDS: Bounds = Bounds { on_its_way: Duration::from_secs(1), notifications: NOTIFICATIONS };
+const BOUNDS: Bounds = Bounds { on_its_way: Duration::from_secs(5), notifications: NOTIFICATIONS };
 
 /// Waits until every notification of the accepted challenges has ended, and judges the history; returns a summary to print.
 pub async fn settle(accepted: &[Accepted], api: &Api, seen: &Seen) -> String {

@@ -24,8 +24,12 @@ use crate::tally::Tally;
 
 /// Requests that the application has under way.
 const AT_ONCE: usize = 12;
-/// The TTL of pushes to the service that is gone; others have the longest TTL.
+/// The TTL of pushes to a service that is gone; others have the longest TTL.
 const SHORT: Duration = Duration::from_secs(10);
+/// The lifetime of a challenge whose service is gone: all its pushes are asked for within it.
+const LIFETIME: Duration = Duration::from_secs(40);
+/// The longest TTL, and the lifetime of the other challenges.
+const LONG: Duration = Duration::from_secs(300);
 
 /// A challenge whose notifications were all answered 201.
 pub struct Asked {
@@ -72,12 +76,12 @@ impl Application {
     }
 
     /// A challenge with so many notifications beside its own, one after another.
-    async fn ask(&self, platform: Platform, phone: &Phone, again: usize) -> Asked {
+    async fn ask(&self, platform: Platform, phone: &Phone, again: usize, is_gone: bool) -> Asked {
         let path = format!("/v2/Services/{}/Entities/{}", self.service, phone.identity());
         let path = format!("{path}/Challenges");
         let now = World::real().clock.now();
-        // Pushes to the service that will be gone have a short TTL, so that the test ends.
-        let lifetime = if platform == Platform::Fcm { SHORT * 2 } else { SHORT * 30 };
+        // Pushes to a service that is gone have a short TTL, so that the test ends.
+        let (lifetime, ttl) = if is_gone { (LIFETIME, SHORT) } else { (LONG, LONG) };
         let until = Instant::from_seconds((now + lifetime).as_seconds()).to_string();
         let form = [
             ("FactorSid", phone.factor_sid()),
@@ -86,7 +90,7 @@ impl Application {
         ];
         let body = self.post(&path, &form).await;
         let text = |name: &str| body[name].as_str().expect("a text").to_owned();
-        let ttl = if platform == Platform::Fcm { SHORT } else { SHORT * 30 }.as_secs().to_string();
+        let ttl = ttl.as_secs().to_string();
         let path = format!("{path}/{}/Notifications", text("sid"));
         for _ in 0..again {
             self.post(&path, &[("Ttl", &ttl)]).await;
@@ -139,7 +143,8 @@ impl Stage {
     pub async fn ask_everybody(&self, again: usize) -> Vec<Asked> {
         let asked = self.phones.iter().map(|(platform, phone)| {
             // Boxed, so that all futures have one type.
-            self.application.ask(*platform, phone, again)
+            let is_gone = *platform == Platform::Fcm && self.fcm.is_none();
+            self.application.ask(*platform, phone, again, is_gone)
         });
         stream::iter(asked).buffer_unordered(AT_ONCE).collect().await
     }

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use countersign_domain::challenge::Verdict;
@@ -19,8 +19,10 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
 /// The time limit of a command in these tests, and how long a test waits for a command that does not end.
-const PATIENCE: Duration = Duration::from_millis(600);
+const PATIENCE: Duration = Duration::from_secs(2);
 const NEVER: Duration = Duration::from_secs(60);
+/// Notifications stored before the connections are closed again.
+const BETWEEN: usize = 12;
 
 async fn fixture(options: Options) -> Fixture {
     let options = Options { timeout: PATIENCE, ..options };
@@ -140,9 +142,11 @@ async fn commands_run_again_when_all_connections_are_closed() {
     let fixture = Fixture::new(Arc::new(store.await.unwrap()) as Arc<dyn Store>);
     let factor = fixture.factor().await;
     let stop = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicUsize::new(0));
     let mut work = JoinSet::new();
     for _ in 0..24 {
         let (fixture, factor, stop) = (fixture.clone(), factor.clone(), Arc::clone(&stop));
+        let done = Arc::clone(&done);
         work.spawn(async move {
             let mut notifications = 0;
             while !stop.load(Ordering::Relaxed) {
@@ -152,6 +156,7 @@ async fn commands_run_again_when_all_connections_are_closed() {
                     let notified = fixture.store.notify(&new, 0).await;
                     assert!(matches!(notified, Ok(Notified::Done(_))), "{notified:?}");
                     notifications += 1;
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
                 assert!(fixture.challenge_now(&challenge).await.is_some());
                 fixture.answer(&challenge).await;
@@ -165,8 +170,11 @@ async fn commands_run_again_when_all_connections_are_closed() {
     let mut ended = 0;
     while ended < 400 {
         ended += other.query(end, &[]).await.unwrap().len();
-        // So that some commands finish in between.
-        tokio::time::sleep(Duration::from_millis(40)).await;
+        // Some commands finish in between, however slow the machine is.
+        let enough = done.load(Ordering::Relaxed) + BETWEEN;
+        while done.load(Ordering::Relaxed) < enough {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
     stop.store(true, Ordering::Relaxed);
     let notifications: usize = work.join_all().await.iter().sum();

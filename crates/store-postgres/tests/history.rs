@@ -20,9 +20,11 @@ const DAY: u64 = 24 * 60 * 60;
 /// Six kinds of rows have partitions for today and the three following days, and four tables have a default partition.
 const FRESH: usize = 6 * 4 + 4;
 const KEPT: Retention = Retention { challenges: Duration::from_secs(30 * DAY) };
+/// Longer than any command takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn connect(url: String) -> PostgresStore {
-    PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
+    PostgresStore::connect(Options { url, timeout: PATIENCE, ..Options::default() }).await.unwrap()
 }
 
 async fn fixture(url: String) -> Fixture {

@@ -22,7 +22,9 @@ use tokio::task::JoinSet;
 use tokio_postgres::NoTls;
 
 async fn connect(url: String) -> PostgresStore {
-    PostgresStore::connect(Options { url, ..Options::default() }).await.unwrap()
+    // Longer than any command takes, also on a busy machine.
+    let timeout = Duration::from_secs(60);
+    PostgresStore::connect(Options { url, timeout, ..Options::default() }).await.unwrap()
 }
 
 fn fixture(store: PostgresStore) -> Fixture {

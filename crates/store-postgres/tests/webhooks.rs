@@ -29,8 +29,11 @@ const NODES: usize = 3;
 const DEVICES: usize = 100;
 const ROUNDS: usize = 6;
 
+/// Longer than any command takes, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 async fn connect(database: &TestDatabase) -> Arc<PostgresStore> {
-    let options = Options { url: database.url(), ..Options::default() };
+    let options = Options { url: database.url(), timeout: PATIENCE, ..Options::default() };
     Arc::new(PostgresStore::connect(options).await.unwrap())
 }
 

@@ -115,7 +115,7 @@ impl Server {
         let vitals = Arc::new(Vitals::new(Arc::clone(&verify), surroundings, operators));
         let looking = tokio::spawn(Arc::clone(&vitals).keep_looking(tasks.shutdown.clone()));
         let parts = Parts { config, world, bus, handover, verify, push, providers, vitals, tasks };
-        let engine = Arc::new(parts.engine(store, inbox, log)?);
+        let engine = Arc::new(parts.engine(store, inbox, log).await?);
         let state = parts.api_state(&public_url)?;
         let console = parts.console(&public_url, admin_address)?;
         let radius = sockets.radius.take();

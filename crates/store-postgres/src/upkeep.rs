@@ -251,11 +251,15 @@ impl Command for KeepKeyCheck {
 #[async_trait]
 impl Upkeep for PostgresStore {
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> StoreResult<usize> {
+        self.make_room(now, retention).await?;
+        self.write(Clean(now, retention, most)).await
+    }
+
+    async fn make_room(&self, now: Instant, retention: Retention) -> StoreResult<()> {
         // Continues when the caller goes away, as every command does.
         let db = self.db.clone();
-        let tending = tokio::spawn(async move { history::maintain(&db, now, retention).await });
-        tending.await.map_err(|_| gather::broken())??;
-        self.write(Clean(now, retention, most)).await
+        let making = tokio::spawn(async move { history::maintain(&db, now, retention).await });
+        Ok(making.await.map_err(|_| gather::broken())??)
     }
 
     async fn check(&self) -> StoreResult<()> {

@@ -88,12 +88,14 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    pub(super) fn engine(
+    /// Starts the engine, which stores and delivers from then on.
+    pub(super) async fn engine(
         &self,
         store: Arc<dyn Store>,
         inbox: Inbox,
         log: Option<Arc<LogKey>>,
     ) -> anyhow::Result<Engine> {
+        self.make_room(&*store).await;
         let log = log.map(|key| {
             transparency::parts(self.config, Arc::clone(&store), key, &self.push.outgoing)
         });
@@ -115,6 +117,15 @@ impl Parts<'_> {
             options: engine_options(self.config),
         };
         Ok(Engine::start(&parts, inbox))
+    }
+
+    /// Makes room in the database for the rows of the next days, before the first of them is stored. If that fails, the cleaner does
+    /// it later.
+    async fn make_room(&self, store: &dyn Store) {
+        let retention = engine_options(self.config).retention;
+        if let Err(error) = store.make_room(self.world.clock.now(), retention).await {
+            tracing::warn!(%error, "no room could be made for the history of the next days; the cleaner tries again");
+        }
     }
 
     fn webhooks(&self) -> anyhow::Result<Arc<dyn WebhookCaller>> {

@@ -36,6 +36,7 @@ mod openid;
 mod order;
 mod overview;
 mod pages;
+mod partitions;
 mod plays;
 mod presence;
 mod prompts;

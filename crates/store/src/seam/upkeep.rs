@@ -38,6 +38,11 @@ pub trait Upkeep {
     /// created in the same days is old (a day for each thirty of the retention, or part of them), remove it all at once, and not
     /// count it.
     async fn clean(&self, now: Instant, retention: Retention, most: usize) -> StoreResult<usize>;
+    /// Makes room for the rows of the next days, where that is made ahead of time. Rows that are stored before it is made go elsewhere,
+    /// and keep it from being made for their days.
+    async fn make_room(&self, _now: Instant, _retention: Retention) -> StoreResult<()> {
+        Ok(())
+    }
     /// Checks that a command can be written now, by a write that changes nothing of note.
     async fn check(&self) -> StoreResult<()>;
     /// Checks that commands are being written, by reading and by the outcome of the last command. Anybody may ask, so nothing is

@@ -138,6 +138,11 @@ impl TestApp {
             .expect("the same key")
     }
 
+    /// What a statement returns on PostgreSQL; `None` on SQLite.
+    pub fn psql(&self, sql: &str) -> Option<String> {
+        self.database.as_ref().map(|database| database.psql(sql))
+    }
+
     /// The database, opened past the server.
     pub async fn store(&self) -> Arc<dyn Store> {
         Database::open(&self.config).await.expect("the database opens twice").store()

@@ -1,5 +1,7 @@
-// The OpenID code flow: openid-client, unchanged, with a browser on the sign-in page and the authenticator as the device.
+// Clients that send a browser to the sign-in page and fetch who signed in; the authenticator is the device. The client of the code
+// flow is openid-client, unchanged. That of Universal Prompt signs its request itself: its tests are those of Python and Node.
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
@@ -7,16 +9,25 @@ import * as openid from "openid-client";
 import { server } from "../node/wire.mjs";
 import { ann, call, stage, visit } from "./stage.mjs";
 
+/** An application with a page to which browsers come back. */
+async function application() {
+  const listener = createServer((_, response) => {
+    response.setHeader("content-type", "text/html; charset=utf-8");
+    response.end('<!doctype html><html lang="en"><title>Shop</title><h1>Back in the shop</h1></html>');
+  }).listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const stop = () => {
+    listener.close();
+    listener.closeAllConnections();
+  };
+  return { uri: `http://127.0.0.1:${listener.address().port}/cb`, stop };
+}
+
 describe("a client of the OpenID provider", () => {
   const scene = stage();
   let shop;
   before(async () => {
-    shop = createServer((_, response) => {
-      response.setHeader("content-type", "text/html; charset=utf-8");
-      response.end('<!doctype html><html lang="en"><title>Shop</title><h1>Back in the shop</h1></html>');
-    }).listen(0, "127.0.0.1");
-    await once(shop, "listening");
-    shop.uri = `http://127.0.0.1:${shop.address().port}/cb`;
+    shop = await application();
     const what = { FriendlyName: "Owl shop", Kind: "openid", UserRule: "lower", PromptLife: 600 };
     const form = { ...what, "OpenId.RedirectUris": shop.uri };
     const { body } = await call("POST", `${scene.app.path}/Integrations`, form);
@@ -24,10 +35,7 @@ describe("a client of the OpenID provider", () => {
     const issuer = new URL(`${server.url}/openid/${scene.app.sid}`);
     shop.config = await openid.discovery(issuer, body.key, {}, openid.ClientSecretBasic(body.secret), insecure);
   });
-  after(() => {
-    shop?.close();
-    shop?.closeAllConnections();
-  });
+  after(() => shop?.stop());
 
   /** A request, and what its answer is checked by. */
   async function wanted(more = {}) {
@@ -101,5 +109,52 @@ describe("a client of the OpenID provider", () => {
     await page.getByText("The sign-in was denied on the device.").waitFor();
     await page.goto((await wanted({ redirect_uri: `${shop.uri}8` })).url);
     await page.getByText("The redirect_uri is none of those").waitFor();
+  });
+});
+
+describe("an application with Universal Prompt", () => {
+  const scene = stage();
+  let portal;
+  before(async () => {
+    portal = await application();
+    const what = { FriendlyName: "Owl portal", Kind: "duo", UserRule: "lower", PromptLife: 600 };
+    const form = { ...what, "Duo.RedirectUris": portal.uri };
+    const { body } = await call("POST", `${scene.app.path}/Integrations`, form);
+    Object.assign(portal, { key: body.key, secret: body.secret });
+  });
+  after(() => portal?.stop());
+
+  test("names the user, who approves with a tap", async (t) => {
+    const device = await visit(scene, t);
+    const person = await ann(scene, device);
+    const claims = {
+      scope: "openid",
+      redirect_uri: portal.uri,
+      client_id: portal.key,
+      iss: portal.key,
+      aud: `https://${new URL(server.url).host}`,
+      exp: Math.floor(Date.now() / 1000) + 300,
+      state: "a-state-of-36-characters-0123456789ab",
+      response_type: "code",
+      duo_uname: person.identity,
+      use_duo_code_attribute: true,
+    };
+    const parts = [{ alg: "HS512" }, claims].map((part) => Buffer.from(JSON.stringify(part)).toString("base64url"));
+    const mac = createHmac("sha512", portal.secret).update(parts.join(".")).digest("base64url");
+    const query = { response_type: "code", client_id: portal.key, request: [...parts, mac].join(".") };
+    const page = await visit(scene, t);
+    await page.goto(`${server.url}/oauth/v1/authorize?${new URLSearchParams(query)}`);
+    await page.getByRole("heading", { name: "Sign in to Owl portal" }).waitFor();
+    const name = page.getByLabel("User name");
+    assert.deepEqual([await name.inputValue(), await name.isEditable()], [person.identity, false]);
+    assert.equal(await page.getByLabel("Remember me").count(), 0);
+    const sheet = device.getByRole("dialog", { name: "Sign in to Owl portal?" });
+    assert.equal(await sheet.count(), 0, "nothing is sent yet");
+    await page.getByRole("button", { name: "Continue" }).click();
+    await sheet.getByRole("button", { name: "Approve", disabled: false }).click();
+    await page.getByRole("heading", { name: "Back in the shop" }).waitFor();
+    const back = new URL(page.url()).searchParams;
+    assert.equal(back.get("state"), claims.state);
+    assert.ok(back.get("duo_code"));
   });
 });

@@ -1,34 +1,19 @@
 // The client of the Duo Auth API for Node, unchanged. It trusts a fixed list of authorities and knows port 443 alone: the test
 // puts its own authority into that list, and another port into Node's.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import https from "node:https";
 import { createRequire } from "node:module";
 import net from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import tls from "node:tls";
+import { certificate } from "./certificate.mjs";
 import { ann, stage } from "./stage.mjs";
 import { server } from "./wire.mjs";
 
 const require = createRequire(import.meta.url);
 const { Client, SIGNATURE_VERSION_2, SIGNATURE_VERSION_5 } = require("@duosecurity/duo_api");
 const constants = require("@duosecurity/duo_api/lib/constants.js");
-
-/** A certificate for localhost, of itself. */
-function certificate() {
-  const folder = mkdtempSync(join(tmpdir(), "duo-"));
-  const [key, cert] = ["key.pem", "cert.pem"].map((name) => join(folder, name));
-  const what = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=localhost"];
-  const names = ["-addext", "subjectAltName=DNS:localhost"];
-  execFileSync("openssl", ["req", "-x509", ...what, ...names, "-keyout", key, "-out", cert], { stdio: "pipe" });
-  const made = { key: readFileSync(key), cert: readFileSync(cert) };
-  rmSync(folder, { recursive: true });
-  return made;
-}
 
 describe("the Duo client for Node", () => {
   const scene = stage();

@@ -25,7 +25,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub type Target = fn(&[u8]) -> bool;
 
 /// All targets, with the names of their folders in `seeds/`.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("access_token", access_token),
     ("bus_message", bus_message),
     ("device_key", device_key),
@@ -45,6 +45,7 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("sid", sid),
     ("stream_frame", stream_frame),
     ("subscription", subscription),
+    ("universal_prompt", universal_prompt),
     ("webhook_url", webhook_url),
 ];
 
@@ -149,6 +150,14 @@ pub fn openid_request(data: &[u8]) -> bool {
     let has_scope = data.windows(5).any(|bytes| bytes == b"scope") || data.contains(&b'%');
     assert!(has_scope || !is_request);
     is_request || doors::is_client_authorization(data)
+}
+
+/// A JWT of a client of Universal Prompt, or its claims. Nothing is a JWT under two secrets.
+pub fn universal_prompt(data: &[u8]) -> bool {
+    let Some(text) = text(data) else { return false };
+    let is_jwt = doors::is_universal_prompt_jwt(text, "s3cret-of-the-seeds-with-forty-characters");
+    assert!(!(is_jwt && doors::is_universal_prompt_jwt(text, "another")));
+    is_jwt || doors::is_universal_prompt_claims(data)
 }
 
 /// The guard lets no URL reach a private address by its spelling. An entry of the operator's list is printed in a form that is read as

@@ -18,6 +18,7 @@ use crate::sites::Sites;
 use crate::source_networks::SourceNetworks;
 use crate::text::{FriendlyName, Identity};
 use crate::time::Instant;
+pub use crate::unknown_users::UnknownUsers;
 use crate::user_mapping::UserMapping;
 use crate::world::{Entropy, random};
 
@@ -30,7 +31,7 @@ pub const SESSION_SECONDS: RangeInclusive<u32> = 300..=2_592_000;
 /// The protocol of an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IntegrationKind {
-    /// Clients of the Duo Auth API.
+    /// Clients of the Duo Auth API, and of Universal Prompt.
     Duo,
     /// RADIUS clients.
     Radius,
@@ -139,39 +140,6 @@ impl fmt::Debug for IntegrationKey {
     }
 }
 
-/// The treatment of a user who has no device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnknownUsers {
-    /// They are denied.
-    #[default]
-    Deny,
-    /// They are shown where to enrol a device, if the protocol can.
-    Enrol,
-}
-
-impl UnknownUsers {
-    /// The word in requests, in responses and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deny => "deny",
-            Self::Enrol => "enrol",
-        }
-    }
-}
-
-impl FromStr for UnknownUsers {
-    type Err = Invalid;
-
-    fn from_str(text: &str) -> Result<Self, Invalid> {
-        match text {
-            "deny" => Ok(Self::Deny),
-            "enrol" => Ok(Self::Enrol),
-            _ => Err(Invalid::because("must be deny or enrol")),
-        }
-    }
-}
-
 /// The settings of an integration that an application can change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IntegrationSettings {
@@ -195,6 +163,9 @@ pub struct IntegrationSettings {
     /// Duo: whether signatures without a date are accepted, which can be replayed.
     #[serde(default)]
     pub legacy: bool,
+    /// Duo: the addresses to which Universal Prompt may lead browsers back; none: it is off.
+    #[serde(default)]
+    pub duo_redirect_uris: ClientUrls,
     /// RADIUS: how the client learns of the answer.
     #[serde(default)]
     pub radius_mode: RadiusMode,
@@ -247,6 +218,7 @@ impl IntegrationSettings {
             networks: SourceNetworks::default(),
             prompt_seconds: prompt_seconds(),
             legacy: false,
+            duo_redirect_uris: ClientUrls::default(),
             radius_mode: RadiusMode::default(),
             message_authenticator: MessageAuthenticator::default(),
             openid: OpenIdClient::default(),
@@ -371,7 +343,7 @@ mod tests {
             serde_json::from_str(r#"{"friendly_name":"ssh","later":1}"#).unwrap();
         assert_eq!(read, IntegrationSettings::named(FriendlyName::parse("ssh").unwrap()));
         let written = serde_json::to_value(&read).unwrap();
-        assert_eq!(written.as_object().unwrap().len(), 13);
+        assert_eq!(written.as_object().unwrap().len(), 14);
         assert_eq!(written["prompt_seconds"], 60);
     }
 

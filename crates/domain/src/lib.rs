@@ -79,6 +79,7 @@ pub mod totp;
 pub mod totp_code;
 pub mod totp_secret;
 mod unique;
+pub mod unknown_users;
 pub mod usage;
 pub mod user_mapping;
 pub mod visible;

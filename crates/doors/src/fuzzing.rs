@@ -55,6 +55,16 @@ pub fn is_client_authorization(bytes: &[u8]) -> bool {
     ClientCredentials::read(&authorization(bytes), &Form::default()).is_ok()
 }
 
+/// Whether a text is a JWT of a client of Universal Prompt, under this secret.
+pub fn is_universal_prompt_jwt(text: &str, secret: &str) -> bool {
+    crate::universal_prompt::fuzz(text, secret)
+}
+
+/// Whether bytes are the claims of what a client of Universal Prompt signs.
+pub fn is_universal_prompt_claims(bytes: &[u8]) -> bool {
+    crate::universal_prompt::fuzz_claims(bytes)
+}
+
 /// Whether bytes are the value of an `Authorization` as Keycloak sends it.
 pub fn is_keycloak_authorization(bytes: &[u8]) -> bool {
     Bearer::of(&authorization(bytes)).is_some()

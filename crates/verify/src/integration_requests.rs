@@ -4,13 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use countersign_domain::client_network::ClientNetwork;
-use countersign_domain::integration::{IntegrationKey, IntegrationKind};
+use countersign_domain::integration::{Integration, IntegrationKey, IntegrationKind};
+use countersign_domain::one_time_right::RightId;
 use countersign_domain::presence::PresenceNumber;
+use countersign_domain::time::Instant;
 
-use crate::error::{AuthError, VerifyError};
+use crate::error::{AuthError, VerifyError, VerifyResult};
 
 use crate::known_credentials::Presented;
 use crate::opened_integration::OpenedIntegration;
+use crate::security::{self, Event};
 use crate::verify::Verify;
 
 impl Verify {
@@ -54,6 +57,26 @@ impl Verify {
             Err(_) => return Err(AuthError::Unknown),
         }
         if self.rates.allow_request(account) { Ok(opened) } else { Err(AuthError::TooManyRequests) }
+    }
+
+    /// Uses up an assertion that a client has signed and that ends at `until`, by its id. Returns whether it was not used before.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn use_assertion(
+        &self,
+        client: &Integration,
+        id: &str,
+        until: Instant,
+    ) -> VerifyResult<bool> {
+        let right = RightId::of("assertion", &format!("{} {id}", client.sid));
+        let is_first = self.store.use_right(right, until).await?;
+        if !is_first {
+            let subject: &dyn std::fmt::Display = &client.sid;
+            let why = "the assertion was used before";
+            security::refused(Event::Credentials, client.account, Some(subject), &why);
+        }
+        Ok(is_first)
     }
 
     /// A number for a page that shows it before its person is asked.

@@ -54,6 +54,11 @@ pub(super) fn change(
     if let Some(legacy) = of_kind(params, "Legacy", legacy, kind, IntegrationKind::Duo)? {
         to.legacy = legacy;
     }
+    let name = "Duo.RedirectUris";
+    let uris = list(params, name, ClientUrls::parse)?;
+    if let Some(uris) = of_kind(params, name, uris, kind, IntegrationKind::Duo)? {
+        to.duo_redirect_uris = uris;
+    }
     let mode = params.optional("Radius.Mode", str::parse)?;
     if let Some(mode) = of_kind(params, "Radius.Mode", mode, kind, IntegrationKind::Radius)? {
         to.radius_mode = mode;
@@ -215,6 +220,8 @@ mod tests {
     #[case("FriendlyName=a&Kind=openid&OpenId.Ciba=push", 60306)]
     #[case("FriendlyName=a&Kind=openid&OpenId.IdTokenAlg=none", 60306)]
     #[case("FriendlyName=a&Kind=openid&OpenId.RedirectUris=http://shop.example/cb", 60306)]
+    #[case("FriendlyName=a&Kind=duo&Duo.RedirectUris=http://shop.example/cb", 60306)]
+    #[case("FriendlyName=a&Kind=openid&Duo.RedirectUris=https://shop.example/cb", 60306)]
     #[case("FriendlyName=a&Kind=openid&OpenId.NotificationEndpoint=shop", 60306)]
     #[case("FriendlyName=a&Kind=openid&OpenId.UserCode=maybe", 60306)]
     #[case("FriendlyName=a&Kind=openid&Keycloak.Issuers=https://sso.example", 60306)]

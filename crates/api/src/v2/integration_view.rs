@@ -77,6 +77,7 @@ pub(super) struct IntegrationView<'a> {
     networks: Vec<String>,
     prompt_life: u32,
     legacy: Option<bool>,
+    duo_redirect_uris: Option<Vec<&'a str>>,
     radius: Option<RadiusView>,
     openid: Option<OpenIdView<'a>>,
     keycloak: Option<KeycloakView<'a>>,
@@ -106,6 +107,8 @@ impl<'a> IntegrationView<'a> {
             networks: settings.networks.iter().map(ToString::to_string).collect(),
             prompt_life: settings.prompt_seconds,
             legacy: (integration.kind == IntegrationKind::Duo).then_some(settings.legacy),
+            duo_redirect_uris: (integration.kind == IntegrationKind::Duo)
+                .then(|| settings.duo_redirect_uris.iter().collect()),
             radius: (integration.kind == IntegrationKind::Radius).then(|| RadiusView {
                 mode: settings.radius_mode.as_str(),
                 message_authenticator: settings.message_authenticator.as_str(),

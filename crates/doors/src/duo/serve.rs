@@ -15,7 +15,7 @@ use countersign_verify::OpenedIntegration;
 use countersign_verify::concurrency::RequestPermit;
 use countersign_verify::{AuthError, Verify};
 use countersign_web::body::{BodyError, whole};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 
@@ -28,6 +28,7 @@ use super::parameters::Parameters;
 use super::signature::{Credentials, SignedRequest, Version};
 use super::signed::Signed;
 use super::{auth, enroll, preauth, status};
+use crate::host::host;
 
 /// The largest body, in bytes.
 const BODY_MAX: usize = 64 * 1024;
@@ -161,13 +162,6 @@ impl BodyKind {
             Err(Failure::ContentType)
         }
     }
-}
-
-/// The host that was asked for.
-fn host(parts: &Parts) -> &str {
-    let header = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let authority = || parts.uri.authority().map(http::uri::Authority::as_str);
-    header.or_else(authority).unwrap_or_default()
 }
 
 /// The integration that has signed a request, and how.

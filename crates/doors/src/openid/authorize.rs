@@ -11,7 +11,7 @@ use super::authorize_request::{AuthorizeRequest, state};
 use super::door::OpenIdDoor;
 use super::form::Form;
 use crate::query::with_query;
-use crate::sign_in::request::{Back, SignInRequest};
+use crate::sign_in::request::{Back, Named, SignInRequest};
 
 /// The reason why a browser is sent nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,8 @@ pub(super) async fn lead(
                 challenge: asked.challenge.to_owned(),
             };
             let mut request = SignInRequest::new(&door.verify, client.key, back);
-            request.hint = asked.hint.map(str::to_owned);
+            request.named =
+                asked.hint.map_or(Named::Nobody, |hint| Named::Suggested(hint.to_owned()));
             request.must_enter_number = asked.must_enter_number;
             request.page(&door.verify, door.public_url())
         }

@@ -22,7 +22,10 @@ pub(super) async fn sign_in(door: &OpenIdDoor, request: &ClientRequest) -> Resul
     let text = form.required("code", "code is missing")?;
     let redirect_uri = form.required("redirect_uri", "redirect_uri is missing")?;
     let verifier = form.required("code_verifier", "code_verifier is missing")?;
-    let fits = |code: &Code| code.redirect_uri == redirect_uri && proves(verifier, &code.challenge);
+    let fits = |code: &Code| {
+        let is_proved = code.challenge.as_deref().is_some_and(|it| proves(verifier, it));
+        code.redirect_uri == redirect_uri && is_proved
+    };
     let taken = Code::take(&door.verify, client, text, fits).await?;
     let (code, right) = taken.ok_or(Refusal::InvalidGrant)?;
     Ok(SignIn {

@@ -56,7 +56,8 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    const fn status(self) -> StatusCode {
+    /// The status of the response.
+    pub(crate) const fn status(self) -> StatusCode {
         match self {
             Self::InvalidClient | Self::InvalidToken => StatusCode::UNAUTHORIZED,
             Self::NotAsked => StatusCode::FORBIDDEN,
@@ -90,7 +91,8 @@ impl Refusal {
         }
     }
 
-    const fn description(self) -> &'static str {
+    /// A text for those who set the client up.
+    pub(crate) const fn description(self) -> &'static str {
         match self {
             Self::InvalidRequest(why) | Self::InvalidBindingMessage(why) => why,
             Self::InvalidClient => "no client of this service has this id and this secret",

@@ -61,10 +61,10 @@ pub(super) struct Origin {
     pub(super) browser: Option<String>,
 }
 
-/// Asks the devices of the user.
+/// Asks the devices of the user, if there are any; a user without one who has an authenticator app types its code.
 ///
 /// # Errors
-/// Those of [`Verify::create_challenge_group`]; [`VerifyError::NotFound`] also without a device that can show what is wanted.
+/// Those of [`Verify::create_challenge_group`]; [`VerifyError::NotFound`] also without a device that can show what is wanted, and without an app.
 pub(super) async fn push(
     verify: &Verify,
     opened: &OpenedIntegration,
@@ -77,7 +77,10 @@ pub(super) async fn push(
     let person = Person::find(verify, (account, service), identity).await?;
     let do_without = [PresenceMode::None, PresenceMode::Code];
     let must_take_numbers = !modes.iter().any(|mode| do_without.contains(mode));
-    let devices = person.devices(must_take_numbers).ok_or(VerifyError::NotFound)?;
+    let Some(devices) = person.devices(must_take_numbers) else {
+        // A code can still be typed.
+        return if person.codes.is_empty() { Err(VerifyError::NotFound) } else { Ok(()) };
+    };
     let words: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();
     let modes = PresenceList::parse(&words.join(",")).map_err(|_| VerifyError::NotFound)?;
     let answer = attempt.number.and_then(PresenceNumber::new);

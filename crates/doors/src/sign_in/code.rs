@@ -22,8 +22,8 @@ pub(crate) struct Code {
     pub(crate) key: String,
     /// The address to which the code was sent.
     pub(crate) redirect_uri: String,
-    /// The SHA-256 of the client's verifier, in base64url (RFC 7636).
-    pub(crate) challenge: String,
+    /// The SHA-256 of the client's verifier, in base64url (RFC 7636). Clients of Universal Prompt have none.
+    pub(crate) challenge: Option<String>,
     /// The client's value for the ID token.
     pub(crate) nonce: Option<String>,
     /// The user name.

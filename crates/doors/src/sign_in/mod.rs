@@ -3,7 +3,7 @@
 //! The server keeps nothing about a sign-in. A request and an attempt are sealed texts that the browser carries. Nothing that a page
 //! says of a user tells a stranger whether the user exists: a stranger's attempt is answered before anybody is looked up.
 //! A stranger's prompt always needs the number on the page or a code from the device; only a browser that signed in as the user
-//! before can do with less.
+//! before, or that a client has vouched for, can do with less.
 
 mod ask;
 mod attempt;

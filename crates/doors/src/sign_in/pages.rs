@@ -58,7 +58,7 @@ pub(super) fn available<T>(result: VerifyResult<T>) -> Result<T, Problem> {
 /// The content of a page.
 pub(super) enum Content {
     /// Asks who somebody is.
-    Who { request: String, form_token: String, user: String, is_missing: bool },
+    Who { request: String, form_token: String, user: String, is_vouched: bool, is_missing: bool },
     /// Waits for the devices.
     Wait { attempt: String, form_token: String, user: String, number: Option<u8>, is_wrong: bool },
     /// Asks for the code that a device showed.

@@ -35,6 +35,30 @@ pub(crate) enum Back {
         /// The SHA-256 of the client's verifier, in base64url (RFC 7636).
         challenge: String,
     },
+    /// To a client of Universal Prompt.
+    UniversalPrompt {
+        /// The address, which is one of the client's redirect URIs.
+        redirect_uri: String,
+        /// The client's value for the answer.
+        state: String,
+        /// The client's value for the ID token.
+        nonce: Option<String>,
+        /// Whether the code is called `duo_code`, and not `code`.
+        is_duo_code: bool,
+    },
+}
+
+/// The user name that a request brings along.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", content = "name", rename_all = "snake_case")]
+pub(crate) enum Named {
+    /// None.
+    #[default]
+    Nobody,
+    /// A text for the field of the page. Anybody can have written it.
+    Suggested(String),
+    /// The user whom the client has signed for, after a first factor of its own.
+    Vouched(String),
 }
 
 /// A request to sign in.
@@ -44,9 +68,9 @@ pub(crate) struct SignInRequest {
     pub(crate) key: String,
     /// Where the browser goes.
     pub(crate) back: Back,
-    /// A user name for the field of the page. Anybody can have written it.
+    /// The user name that it brings along.
     #[serde(default)]
-    pub(crate) hint: Option<String>,
+    pub(crate) named: Named,
     /// Whether a number must be entered, in whatever browser.
     #[serde(default)]
     pub(crate) must_enter_number: bool,
@@ -58,7 +82,7 @@ impl SignInRequest {
     /// A request that begins now.
     pub(crate) fn new(verify: &Verify, key: IntegrationKey, back: Back) -> Self {
         let until = verify.now().as_seconds() + LIFE;
-        Self { key: key.to_string(), back, hint: None, must_enter_number: false, until }
+        Self { key: key.to_string(), back, named: Named::Nobody, must_enter_number: false, until }
     }
 
     /// The text that the browser carries.

@@ -17,7 +17,7 @@ use super::door::SignInDoor;
 use super::limits::Try;
 use super::pages::{Content, Frame, Problem, available, dressed, not_asked};
 use super::record::Outcome;
-use super::request::SignInRequest;
+use super::request::{Named, SignInRequest};
 use super::standing::{Approval, Standing};
 use super::submitted::{Form, form_token, visit_cookie, visit_of};
 use super::words::{fill, language};
@@ -26,7 +26,8 @@ use crate::cookies::set_cookie;
 use crate::query::in_query;
 
 /// The kinds of integrations that use the page.
-const KINDS: [IntegrationKind; 2] = [IntegrationKind::ForwardAuth, IntegrationKind::OpenId];
+const KINDS: [IntegrationKind; 3] =
+    [IntegrationKind::ForwardAuth, IntegrationKind::OpenId, IntegrationKind::Duo];
 
 type Door = State<Arc<SignInDoor>>;
 type Answer = Result<Response, Problem>;
@@ -85,7 +86,11 @@ impl<'a> Visitor<'a> {
         let content = Content::Who {
             request: request.seal(&self.door.verify),
             form_token: form_token(&self.door.verify, visit),
-            user: request.hint.clone().or_else(|| self.known(opened)).unwrap_or_default(),
+            user: match &request.named {
+                Named::Nobody => self.known(opened).unwrap_or_default(),
+                Named::Suggested(user) | Named::Vouched(user) => user.clone(),
+            },
+            is_vouched: matches!(request.named, Named::Vouched(_)),
             is_missing: false,
         };
         self.frame.page(StatusCode::OK, self.heading(opened), content)
@@ -154,18 +159,24 @@ async fn begin(
     request: SignInRequest,
     form: &Form,
 ) -> Answer {
-    let user = form.text("user");
+    let vouched = match &request.named {
+        Named::Vouched(user) => Some(user.clone()),
+        Named::Nobody | Named::Suggested(_) => None,
+    };
+    let user = vouched.as_deref().unwrap_or_else(|| form.text("user"));
     if user.is_empty() {
         let content = Content::Who {
             request: request.seal(&door.verify),
             form_token: form_token(&door.verify, &form.visit),
             user: String::new(),
+            is_vouched: false,
             is_missing: true,
         };
         return Ok(visitor.frame.page(StatusCode::OK, visitor.heading(opened), content));
     }
     let canonical = |user: &str| opened.integration.settings.users.canonical_name(user);
-    let is_known = visitor.known(opened).is_some_and(|known| canonical(&known) == canonical(user));
+    let is_remembered = |known: String| canonical(&known) == canonical(user);
+    let is_known = vouched.is_some() || visitor.known(opened).is_some_and(is_remembered);
     visitor.count(Try::Prompt, opened, user, is_known)?;
     let modes = available(wanted(&door.verify, opened, &request, is_known).await)?;
     let number = shows_number(&modes).then(|| door.verify.presence_number().value());

@@ -133,7 +133,7 @@ pub struct Settings {
     /// radius: required or optional
     #[arg(long, value_name = "WORD")]
     pub message_authenticator: Option<MessageAuthenticator>,
-    /// openid: where the code flow may lead back to; may be repeated, and replaces all; empty: nowhere
+    /// openid, and Universal Prompt of duo: where browsers may be led back to; may be repeated, and replaces all; empty: nowhere
     #[arg(long = "redirect-uri", value_name = "URL")]
     pub redirect_uris: Vec<String>,
     /// openid: how ID tokens are signed: RS256 or ES256

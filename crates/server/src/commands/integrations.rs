@@ -1,6 +1,6 @@
 //! `countersign integrations`: works beside a running server, which applies changes within ten seconds.
 
-use anyhow::{anyhow, ensure};
+use anyhow::{anyhow, bail, ensure};
 use countersign_domain::client_url::{ClientUrl, ClientUrls};
 use countersign_domain::integration::{
     Integration, IntegrationKind, IntegrationPart, IntegrationSettings,
@@ -142,12 +142,12 @@ fn change(
     let is_given = flags.message_authenticator.is_some();
     only("message-authenticator", IntegrationKind::Radius, is_given)?;
     let openid = IntegrationKind::OpenId;
-    only("redirect-uri", openid, !flags.redirect_uris.is_empty())?;
     only("id-token-alg", openid, flags.id_token_alg.is_some())?;
     only("ciba", openid, flags.ciba.is_some())?;
     only("notification-endpoint", openid, flags.notification_endpoint.is_some())?;
     only("user-code", openid, flags.user_code.is_some())?;
     only("issuer", IntegrationKind::Keycloak, !flags.issuers.is_empty())?;
+    change_redirect_uris(flags, kind, to)?;
     change_openid(flags, &mut to.openid)?;
     if let Some(issuers) = given(&flags.issuers) {
         to.keycloak_issuers =
@@ -184,12 +184,24 @@ fn change(
     })
 }
 
+/// Changes the addresses to which browsers may be led back.
+fn change_redirect_uris(
+    flags: &Flags,
+    kind: IntegrationKind,
+    to: &mut IntegrationSettings,
+) -> anyhow::Result<()> {
+    let Some(uris) = given(&flags.redirect_uris) else { return Ok(()) };
+    let of_kind = match kind {
+        IntegrationKind::OpenId => &mut to.openid.redirect_uris,
+        IntegrationKind::Duo => &mut to.duo_redirect_uris,
+        _ => bail!("--redirect-uri is for integrations of the kinds openid and duo only"),
+    };
+    *of_kind = ClientUrls::parse(uris).map_err(|why| anyhow!("--redirect-uri {why}"))?;
+    Ok(())
+}
+
 /// Makes the changes to a client of the OpenID provider.
 fn change_openid(flags: &Flags, to: &mut OpenIdClient) -> anyhow::Result<()> {
-    if let Some(uris) = given(&flags.redirect_uris) {
-        to.redirect_uris =
-            ClientUrls::parse(uris).map_err(|why| anyhow!("--redirect-uri {why}"))?;
-    }
     if let Some(url) = &flags.notification_endpoint {
         let parse = |text: &String| ClientUrl::parse(text);
         let endpoint = Some(url).filter(|text| !text.is_empty()).map(parse).transpose();
@@ -243,6 +255,10 @@ fn members(integration: &Integration) -> Value {
     let networks: Vec<_> = settings.networks.iter().map(ToString::to_string).collect();
     let is_radius = integration.kind == IntegrationKind::Radius;
     let openid = Some(&settings.openid).filter(|_| integration.kind == IntegrationKind::OpenId);
+    let redirect_uris = match integration.kind {
+        IntegrationKind::Duo => Some(&settings.duo_redirect_uris),
+        _ => openid.map(|it| &it.redirect_uris),
+    };
     let is_keycloak = integration.kind == IntegrationKind::Keycloak;
     let is_forward = integration.kind == IntegrationKind::ForwardAuth;
     json!({
@@ -261,7 +277,7 @@ fn members(integration: &Integration) -> Value {
         "legacy": (integration.kind == IntegrationKind::Duo).then_some(settings.legacy),
         "radius_mode": is_radius.then(|| settings.radius_mode.as_str()),
         "message_authenticator": is_radius.then(|| settings.message_authenticator.as_str()),
-        "redirect_uris": openid.map(|it| it.redirect_uris.iter().collect::<Vec<_>>()),
+        "redirect_uris": redirect_uris.map(|uris| uris.iter().collect::<Vec<_>>()),
         "id_token_alg": openid.map(|it| it.id_token_alg.as_str()),
         "ciba": openid.map(|it| it.ciba.as_str()),
         "notification_endpoint": openid.and_then(|it| Some(it.notification_endpoint.as_ref()?.as_str())),

@@ -20,6 +20,7 @@ use countersign_doors::keycloak::{self, KeycloakDoor};
 use countersign_doors::openid::{self, OpenIdDoor};
 use countersign_doors::radius::{self, RadiusDoor};
 use countersign_doors::sign_in::{self, SignInDoor};
+use countersign_doors::universal_prompt::{self, UniversalPromptDoor};
 use countersign_providers::Providers;
 use countersign_providers::client_call::ClientCaller;
 use countersign_providers::webhook::WebhookCaller;
@@ -224,7 +225,7 @@ impl Parts<'_> {
         }))
     }
 
-    /// The sign-in page, and the door that sends browsers to it.
+    /// The sign-in page, and the doors that only send browsers to it.
     fn sign_in(&self, public_url: &str) -> Router {
         let page = SignInDoor::new(sign_in::Dependencies {
             verify: Arc::clone(&self.verify),
@@ -237,7 +238,13 @@ impl Parts<'_> {
             verify: Arc::clone(&self.verify),
             public_url: public_url.to_owned(),
         });
-        sign_in::router(&Arc::new(page)).merge(forward_auth::router(&Arc::new(door)))
+        let prompt = UniversalPromptDoor::new(universal_prompt::Dependencies {
+            verify: Arc::clone(&self.verify),
+            public_url: public_url.to_owned(),
+        });
+        sign_in::router(&Arc::new(page))
+            .merge(forward_auth::router(&Arc::new(door)))
+            .merge(universal_prompt::router(&Arc::new(prompt)))
     }
 
     /// Serves RADIUS clients until the server stops; the address that they send to.

@@ -33,9 +33,12 @@ async fn an_integration_is_managed_beside_a_running_server() {
     assert_eq!(seen["aliases"]["root"], "alice-0001");
 
     let which = [sid, "--service", service];
+    let back = ["--redirect-uri", "https://portal.example/duo"];
     let update = ["update", "--network", "192.0.2.0/24", "--prompt-life", "30", "--json"];
+    let update = [&update[..], &back].concat();
     let updated = json(&run(&[&update[..], &which].concat()));
     assert_eq!((&updated["prompt_life"], &updated["aliases"]), (&30.into(), &seen["aliases"]));
+    assert_eq!(updated["redirect_uris"], serde_json::json!(back[1..]));
     let listed = json(&run(&["list", "--json"]));
     assert_eq!(listed, updated);
     assert_eq!(json(&run(&[&["show", "--json"], &which[..]].concat())), updated);
@@ -76,6 +79,8 @@ async fn an_invalid_value_of_an_integration_is_named_by_its_flag() {
         (&["duo", "--ciba", "poll"], 1, "--ciba is for"),
         (&["openid", "--ciba", "ping"], 1, "--notification-endpoint is required"),
         (&["openid", "--redirect-uri", "http://shop.example"], 1, "--redirect-uri must be"),
+        (&["duo", "--redirect-uri", "http://shop.example"], 1, "--redirect-uri must be"),
+        (&["radius", "--redirect-uri", "https://a.example"], 1, "of the kinds openid and duo only"),
         (&["keycloak"], 1, "--issuer is required"),
         (&["forward_auth"], 1, "--site is required for forward_auth"),
         (&["forward_auth", "--site", "https://a.example/b"], 1, "--site must be sites"),

@@ -59,4 +59,5 @@ mod test_mode;
 mod tls;
 mod totp;
 mod transparency;
+mod universal_prompt;
 mod webhooks;

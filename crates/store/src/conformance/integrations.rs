@@ -111,6 +111,7 @@ pub async fn an_integration_is_replaced_only_if_nobody_was_faster(fixture: &Fixt
             networks: SourceNetworks::parse(["192.0.2.0/24"].into_iter()).unwrap(),
             prompt_seconds: 90,
             legacy: true,
+            duo_redirect_uris: ClientUrls::parse(["https://shop.example/duo"].into_iter()).unwrap(),
             radius_mode: RadiusMode::Challenge,
             message_authenticator: MessageAuthenticator::Optional,
             openid: OpenIdClient {

@@ -66,7 +66,7 @@ fn the_server_knows_every_value() {
     assert!(are_known::<JwsAlgorithm>(&words("OpenId.IdTokenAlg")));
     assert!(are_known::<CibaMode>(&words("OpenId.Ciba")));
     assert!(are_known::<UserCode>(&words("OpenId.UserCode")));
-    for urls in ["OpenId.RedirectUris", "Keycloak.Issuers"] {
+    for urls in ["Duo.RedirectUris", "OpenId.RedirectUris", "Keycloak.Issuers"] {
         assert_eq!(integration[urls]["maxItems"], MAX_URLS);
     }
     let statuses = values("notification_enum_statuses");

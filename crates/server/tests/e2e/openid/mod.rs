@@ -7,7 +7,7 @@ mod codes;
 mod keys;
 mod ping;
 mod refusals;
-mod shop;
+pub mod shop;
 
 pub use client::{Client, Reply};
 

@@ -56,10 +56,13 @@ pub(super) fn fields(kind: IntegrationKind, values: &Values<'_>) -> Vec<Field> {
 
 fn duo(values: &Values<'_>) -> Vec<Field> {
     let legacy = values.text("Legacy", |it| it.legacy.to_string());
+    let uris = values.text("Duo.RedirectUris", |it| written(it.duo_redirect_uris.iter()));
     vec![
         Field::text("Legacy", "Signatures without a date", legacy)
             .choose_of(&[("false", "are refused"), ("true", "are accepted: they can be replayed")])
             .hint("Debian 12’s login_duo and pam_duo send no date."),
+        Field::area("Duo.RedirectUris", "Redirect URIs of Universal Prompt", uris)
+            .hint("One a line, such as https://portal.example/duo. Empty: it is off."),
     ]
 }
 
@@ -137,7 +140,11 @@ pub(super) fn change(
     settings: &mut IntegrationSettings,
 ) -> Result<(), Refusal> {
     match kind {
-        IntegrationKind::Duo => settings.legacy = form.text("Legacy") == "true",
+        IntegrationKind::Duo => {
+            settings.legacy = form.text("Legacy") == "true";
+            settings.duo_redirect_uris =
+                form.read("Duo.RedirectUris", |text| ClientUrls::parse(lines(text)))?;
+        }
         IntegrationKind::Radius => {
             settings.radius_mode = form.read("Radius.Mode", str::parse)?;
             settings.message_authenticator =
@@ -175,7 +182,10 @@ pub(super) fn rules(
     match kind {
         IntegrationKind::Duo => {
             let legacy = if settings.legacy { "accepted" } else { "refused" };
-            vec![("Signatures without a date", legacy.to_owned())]
+            vec![
+                ("Signatures without a date", legacy.to_owned()),
+                ("Redirect URIs of Universal Prompt", listed(settings.duo_redirect_uris.iter())),
+            ]
         }
         IntegrationKind::Radius => vec![
             ("The answer", settings.radius_mode.as_str().to_owned()),

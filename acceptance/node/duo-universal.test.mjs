@@ -2,11 +2,9 @@
 import assert from "node:assert/strict";
 import https from "node:https";
 import { createRequire } from "node:module";
-import net from "node:net";
 import { after, before, describe, test } from "node:test";
-import tls from "node:tls";
 import { Browser, hidden, onward } from "./browser.mjs";
-import { certificate } from "./certificate.mjs";
+import { secured } from "./secured.mjs";
 import { ann, stage } from "./stage.mjs";
 import { server } from "./wire.mjs";
 
@@ -17,18 +15,10 @@ const BACK = "https://portal.example/duo?tenant=7";
 describe("the client of Universal Prompt for Node", () => {
   const scene = stage();
   const known = {};
-  const own = certificate();
   let relay;
 
   before(async () => {
-    // https in front of the server, which the suite started without it.
-    const target = new URL(server.url);
-    relay = tls.createServer(own, (client) => {
-      const onward = net.connect(Number(target.port), target.hostname);
-      client.pipe(onward).pipe(client);
-      for (const end of [client, onward]) end.on("error", () => {});
-    });
-    await new Promise((listening) => relay.listen(0, "127.0.0.1", listening));
+    relay = await secured();
     Object.assign(known, await ann(scene));
     const form = {
       FriendlyName: "Owl portal",
@@ -48,9 +38,9 @@ describe("the client of Universal Prompt for Node", () => {
 
   /** The client; with `secret`, one that does not know the right one. */
   function client(secret = known.integration.secret) {
-    const apiHost = `localhost:${relay.address().port}`;
+    const apiHost = `localhost:${relay.port}`;
     const made = new Client({ clientId: known.integration.key, clientSecret: secret, apiHost, redirectUrl: BACK });
-    made.axios.defaults.httpsAgent = new https.Agent({ ca: own.cert });
+    made.axios.defaults.httpsAgent = new https.Agent({ ca: relay.cert });
     return made;
   }
 

@@ -4,10 +4,8 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import https from "node:https";
 import { createRequire } from "node:module";
-import net from "node:net";
 import { after, before, describe, test } from "node:test";
-import tls from "node:tls";
-import { certificate } from "./certificate.mjs";
+import { secured } from "./secured.mjs";
 import { ann, stage } from "./stage.mjs";
 import { server } from "./wire.mjs";
 
@@ -21,18 +19,10 @@ describe("the Duo client for Node", () => {
   let relay;
 
   before(async () => {
-    const own = certificate();
-    // https in front of the server, which the suite started without it.
-    const target = new URL(server.url);
-    relay = tls.createServer(own, (client) => {
-      const onward = net.connect(Number(target.port), target.hostname);
-      client.pipe(onward).pipe(client);
-      for (const end of [client, onward]) end.on("error", () => {});
-    });
-    await new Promise((listening) => relay.listen(0, "127.0.0.1", listening));
-    constants.DUO_PINNED_CERT = own.cert.toString();
+    relay = await secured();
+    constants.DUO_PINNED_CERT = relay.cert.toString();
     known.port = https.globalAgent.defaultPort;
-    https.globalAgent.defaultPort = relay.address().port;
+    https.globalAgent.defaultPort = relay.port;
 
     Object.assign(known, await ann(scene));
     const form = { FriendlyName: "Owl portal", Kind: "duo", Aliases: `ann=${known.identity}` };

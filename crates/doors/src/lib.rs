@@ -2,6 +2,7 @@
 //! use cases as the API, and answers in the words of its protocol. A door holds no rule of its own.
 
 mod binding;
+mod client;
 mod cookies;
 pub mod duo;
 pub mod forward_auth;

@@ -1,12 +1,11 @@
 //! The way of a request through the door: its call, its signature, its answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use countersign_domain::integration::IntegrationKind;
@@ -28,6 +27,7 @@ use super::parameters::Parameters;
 use super::signature::{Credentials, SignedRequest, Version};
 use super::signed::Signed;
 use super::{auth, enroll, preauth, status};
+use crate::client;
 use crate::host::host;
 
 /// The largest body, in bytes.
@@ -171,24 +171,14 @@ async fn integration(
     credentials: &Credentials,
     signed: &SignedRequest<'_>,
 ) -> Result<(Arc<OpenedIntegration>, Version), Stop> {
-    let place = parts.extensions.get::<Arc<RequestPermit>>();
-    if let Some(place) = place {
-        place.begin_credential_check();
-    }
-    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let from = from.map(|ConnectInfo(address)| address.ip());
-    let (key, kind) = (&credentials.key, IntegrationKind::Duo);
     let mut version = None;
     let judge = |opened: &OpenedIntegration| {
         version = signed.signed_by(&opened.secret, credentials);
         version.is_some()
     };
-    let opened = verify.authenticate_integration(from, kind, key, judge).await;
+    let client = (IntegrationKind::Duo, &*credentials.key);
+    let opened = client::authenticated(verify, parts, client, judge).await;
     let opened = opened.map_err(|error| refused(&error))?;
-    if let Some(place) = place {
-        let account = opened.integration.account;
-        place.assign_to_account(account).map_err(|_| Stop::Closed(Status::Busy))?;
-    }
     version.map(|version| (opened, version)).ok_or(Failure::BadSignature.into())
 }
 

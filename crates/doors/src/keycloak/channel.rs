@@ -1,11 +1,10 @@
 //! The address that Keycloak posts questions to.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use countersign_domain::challenge::Field;
@@ -15,7 +14,6 @@ use countersign_domain::text::Message;
 use countersign_domain::time::Instant;
 use countersign_verify::backchannel::{BackchannelQuestion, ClientCall};
 use countersign_verify::challenges::NewChallenge;
-use countersign_verify::concurrency::RequestPermit;
 use countersign_verify::{OpenedIntegration, Verify, VerifyError};
 use countersign_web::body::whole;
 use http::request::Parts;
@@ -24,9 +22,9 @@ use url::form_urlencoded;
 
 use super::bearer::Bearer;
 use super::question::Question;
-use crate::binding;
 use crate::openid::Refusal;
 use crate::person::{Person, wanted_presence};
+use crate::{binding, client};
 
 /// The largest body, in bytes.
 const BODY_MAX: usize = 16 * 1024;
@@ -104,25 +102,14 @@ async fn authenticated(
     key: &str,
     parts: &Parts,
 ) -> Result<Arc<OpenedIntegration>, Refusal> {
-    let place = parts.extensions.get::<Arc<RequestPermit>>();
-    if let Some(place) = place {
-        place.begin_credential_check();
-    }
-    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let from = from.map(|ConnectInfo(address)| address.ip());
     let mut query = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
     let secret = query.find(|(name, _)| name == "secret").unwrap_or_default().1;
     let is_right = |opened: &OpenedIntegration| {
         let (given, right) = (secret.as_bytes(), opened.secret.expose().as_bytes());
         aws_lc_rs::constant_time::verify_slices_are_equal(given, right).is_ok()
     };
-    let kind = IntegrationKind::Keycloak;
-    let opened = verify.authenticate_integration(from, kind, key, is_right).await?;
-    if let Some(place) = place {
-        let busy = Refusal::Busy(Duration::from_secs(1));
-        place.assign_to_account(opened.integration.account).map_err(|_| busy)?;
-    }
-    Ok(opened)
+    let client = (IntegrationKind::Keycloak, key);
+    Ok(client::authenticated(verify, parts, client, is_right).await?)
 }
 
 /// The token of a request: of an issuer of the integration, and not expired.

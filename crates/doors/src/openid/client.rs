@@ -1,15 +1,12 @@
 //! A request of a client that has said who it is.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use countersign_domain::integration::{Integration, IntegrationKind};
 use countersign_domain::sid::ServiceSid;
 use countersign_verify::OpenedIntegration;
 use countersign_verify::concurrency::RequestPermit;
-use countersign_web::body::{BodyError, whole};
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -18,9 +15,7 @@ use super::credentials::ClientCredentials;
 use super::door::OpenIdDoor;
 use super::form::Form;
 use super::refusal::Refusal;
-
-/// The largest body, in bytes.
-const BODY_MAX: usize = 16 * 1024;
+use crate::client;
 
 /// A request of a client.
 pub(super) struct ClientRequest {
@@ -49,29 +44,15 @@ impl ClientRequest {
     ) -> Result<Self, Refusal> {
         let (parts, body) = request.into_parts();
         check_content_type(&parts)?;
-        let body = whole(body, BODY_MAX).await.map_err(|error| match error {
-            BodyError::TooLarge => Refusal::InvalidRequest("the body is too large"),
-            BodyError::Late => Refusal::InvalidRequest("the body did not arrive in time"),
-            BodyError::Broken => Refusal::InvalidRequest("the body broke off"),
-        })?;
-        let form = Form::parse(&body)?;
+        let form = Form::parse(&Form::body(body).await?)?;
         let credentials = ClientCredentials::read(&parts.headers, &form)?;
-        let place = parts.extensions.get::<Arc<RequestPermit>>().cloned();
-        if let Some(place) = &place {
-            place.begin_credential_check();
-        }
-        let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-        let from = from.map(|ConnectInfo(address)| address.ip());
         let service: Option<ServiceSid> = service.parse().ok();
         let is_client = |opened: &OpenedIntegration| {
             credentials.has(&opened.secret) && Some(opened.integration.service) == service
         };
-        let (kind, id) = (IntegrationKind::OpenId, &credentials.id);
-        let opened = door.verify.authenticate_integration(from, kind, id, is_client).await?;
-        if let Some(place) = &place {
-            let busy = Refusal::Busy(Duration::from_secs(1));
-            place.assign_to_account(opened.integration.account).map_err(|_| busy)?;
-        }
+        let client = (IntegrationKind::OpenId, &*credentials.id);
+        let opened = client::authenticated(&door.verify, &parts, client, is_client).await?;
+        let place = parts.extensions.get::<Arc<RequestPermit>>().cloned();
         Ok(Self { opened, form, place })
     }
 }

@@ -1,8 +1,13 @@
 //! The parameters of a request: a form, or a query.
 
+use axum::body::{Body, Bytes};
+use countersign_web::body::{BodyError, whole};
 use url::form_urlencoded;
 
 use super::refusal::Refusal;
+
+/// The largest body, in bytes.
+const BODY_MAX: usize = 16 * 1024;
 
 /// The most parameters of a request.
 const MOST: usize = 64;
@@ -12,6 +17,18 @@ const MOST: usize = 64;
 pub(crate) struct Form(Vec<(String, String)>);
 
 impl Form {
+    /// The body of a request, which holds a form.
+    ///
+    /// # Errors
+    /// It does not arrive, or is too large.
+    pub(crate) async fn body(body: Body) -> Result<Bytes, Refusal> {
+        whole(body, BODY_MAX).await.map_err(|error| match error {
+            BodyError::TooLarge => Refusal::InvalidRequest("the body is too large"),
+            BodyError::Late => Refusal::InvalidRequest("the body did not arrive in time"),
+            BodyError::Broken => Refusal::InvalidRequest("the body broke off"),
+        })
+    }
+
     /// Parses a form.
     ///
     /// # Errors

@@ -188,7 +188,7 @@ async fn begin(
         number,
         until: door.verify.now().as_seconds() + i64::from(settings.prompt_seconds),
         visit: form.visit.clone(),
-        remember: form.text("remember") == "yes",
+        remember: vouched.is_none() && form.text("remember") == "yes",
         proof: Proof::Asked,
     };
     Outcome::Asked.record(&opened.integration);

@@ -60,14 +60,10 @@ pub(super) async fn lead(door: &UniversalPromptDoor, parts: &Parts) -> Result<Re
     let text = |name| form.text(name).map_err(|_| NoWay::Unsound);
     let key = text("client_id")?.unwrap_or_default();
     let found = door.verify.named_integration(&[IntegrationKind::Duo], key).await;
-    let found = found.map_err(|error| {
-        tracing::warn!(%error, "the integration of a request could not be read");
-        NoWay::Unavailable
-    })?;
-    let opened = found.ok_or(NoWay::Unsigned)?;
+    let opened = found.map_err(unavailable)?.ok_or(NoWay::Unsigned)?;
     let asked: Option<AuthorizeClaims> =
         jwt::read(text("request")?.unwrap_or_default(), &opened.secret);
-    let now = door.verify.now().as_seconds();
+    let now = door.verify.time().await.map_err(unavailable)?.as_seconds();
     let is_own =
         |asked: &AuthorizeClaims| asked.is_of(key, now) && door.is_audience(parts, "", &asked.aud);
     let asked = asked.filter(is_own).ok_or(NoWay::Unsigned)?;
@@ -89,6 +85,11 @@ pub(super) async fn lead(door: &UniversalPromptDoor, parts: &Parts) -> Result<Re
     let place = HeaderValue::try_from(request.page(&door.verify, &door.public_url));
     let place = place.map_err(|_| NoWay::Unsound)?;
     Ok(unstored((StatusCode::SEE_OTHER, [(LOCATION, place)]).into_response()))
+}
+
+fn unavailable(error: impl std::fmt::Display) -> NoWay {
+    tracing::warn!(%error, "a request could not be checked");
+    NoWay::Unavailable
 }
 
 fn unstored(mut response: Response) -> Response {

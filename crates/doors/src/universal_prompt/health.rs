@@ -9,7 +9,7 @@ use http::StatusCode;
 use http::header::CACHE_CONTROL;
 use serde_json::json;
 
-use super::client::{Client, form};
+use super::client::ClientRequest;
 use super::door::UniversalPromptDoor;
 use crate::openid::Refusal;
 
@@ -36,8 +36,7 @@ pub(super) async fn answer(door: &UniversalPromptDoor, request: Request) -> Resp
 /// Checks who asks. A client that is known, but whose account may do nothing now, is told nothing: its people are refused on the
 /// page, where that lets nobody in.
 async fn check(door: &UniversalPromptDoor, request: Request) -> Result<(), Refusal> {
-    let (parts, form) = form(request).await?;
-    match Client::of(door, &parts, &form).await? {
+    match ClientRequest::read(request).await?.client(door).await {
         Ok(_) | Err(AuthError::Suspended | AuthError::TooManyRequests) => Ok(()),
         Err(error) => Err(error.into()),
     }

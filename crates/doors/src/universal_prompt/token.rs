@@ -6,7 +6,7 @@ use countersign_verify::openid_tokens::TOKENS_LIVE;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::client::{Client, form};
+use super::client::ClientRequest;
 use super::door::UniversalPromptDoor;
 use super::jwt;
 use crate::method::Method;
@@ -34,8 +34,8 @@ pub(super) async fn tokens(
     door: &UniversalPromptDoor,
     request: Request,
 ) -> Result<Tokens, Refusal> {
-    let (parts, form) = form(request).await?;
-    let client = Client::of(door, &parts, &form).await??;
+    let request = ClientRequest::read(request).await?;
+    let (client, form) = (request.client(door).await?, &request.form);
     if form.required("grant_type", "grant_type is missing")? != "authorization_code" {
         return Err(Refusal::UnsupportedGrant);
     }

@@ -55,23 +55,31 @@ async fn a_user_whom_the_client_has_signed_for_approves_with_a_tap() {
 }
 
 #[tokio::test]
-async fn a_client_may_want_the_number_the_name_code_and_the_form() {
+async fn a_client_may_want_a_number_a_plain_code_a_form_and_long_values() {
     let app = TestApp::start().await;
-    let portal = Portal::of(&app, &[("Presence", "number")]).await;
+    let to = format!("{BACK}&{}", "p".repeat(2_047 - BACK.len()));
+    let portal = Portal::of(&app, &[("Presence", "number"), ("Duo.RedirectUris", &to)]).await;
     let phone = app.enrol_phone_with_numbers(ANN).await;
     let ends: serde_json::Value = format!("{}.5", portal.now() + 299).parse().unwrap();
-    let claims = portal.request(&[("use_duo_code_attribute", json!(false)), ("exp", ends)]);
-    let (address, page) = portal.waiting(&claims, "").await;
+    let (state, nonce) = ("s".repeat(1_024), "n".repeat(1_024));
+    let claims = portal.request(&[
+        ("redirect_uri", json!(to)),
+        ("use_duo_code_attribute", json!(false)),
+        ("exp", ends),
+        ("state", json!(state)),
+    ]);
+    let (address, page) = portal.waiting(&claims, &nonce).await;
     let prompt = next_prompt(&phone).await;
     assert_eq!(prompt.message, "Sign in to Owl portal?");
     phone.approve_with(&prompt.sid, &page.number()).await.unwrap();
     let back = onward(&portal.browser.get(&address).await);
+    assert_eq!(value(&back, "state"), Some(state));
     let code = value(&back, "code").unwrap();
     let assertion = Portal::signed(&portal.assertion("token", &[]), &portal.secret, "HS512");
     let form = [
         ("grant_type", "authorization_code"),
         ("code", &*code),
-        ("redirect_uri", BACK),
+        ("redirect_uri", &*to),
         ("client_id", &*portal.key),
         ("client_assertion", &*assertion),
     ];
@@ -79,7 +87,7 @@ async fn a_client_may_want_the_number_the_name_code_and_the_form() {
     assert_eq!(status, 200, "{tokens}");
     let claims = portal.claims(tokens["id_token"].as_str().unwrap());
     assert_eq!(claims["auth_context"]["factor"], "verified_duo_push");
-    assert_eq!(claims.get("nonce"), None);
+    assert_eq!(claims["nonce"], nonce);
 }
 
 #[tokio::test]
@@ -98,6 +106,7 @@ async fn a_code_of_an_authenticator_app_signs_in_too() {
         (&context["factor"], &context["reason"]),
         (&json!("passcode"), &json!("valid_passcode"))
     );
+    assert_eq!(claims.get("nonce"), None, "none was sent");
 }
 
 #[tokio::test]

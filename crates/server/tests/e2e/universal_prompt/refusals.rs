@@ -94,7 +94,7 @@ async fn a_client_that_is_not_known_is_told_so_and_one_that_is_suspended_is_not(
         ("jti", json!("")),
     ] {
         let (status, body) =
-            portal.health(&portal.assertion("health_check", &[more.clone()])).await;
+            portal.health(&portal.assertion("health_check", std::slice::from_ref(&more))).await;
         assert_eq!((status, &body["stat"]), (401, &json!("FAIL")), "{more:?}");
         let said = [&body["code"], &body["message"]];
         assert_eq!(said, [&json!(40_103), &json!("invalid_client")]);

@@ -1,22 +1,14 @@
 """ssh's and sudo's clients of Debian: `login_duo`, and `pam_duo` by `pamtester`. `./test` unpacks them without installing them."""
 
 import os
-import pwd
 import subprocess
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from secure import Integration, unused_port
+from pam import HOST, PROGRAMS, authenticate, environment, only_here
+from secure import ME, Integration, unused_port
 
-PROGRAMS = Path(os.environ.get("ACCEPTANCE_DUO", "."))
-LIBRARIES = next(PROGRAMS.glob("usr/lib/*/libduo.so.3"), PROGRAMS).parent
-HOST = "192.0.2.7"
-
-pytestmark = pytest.mark.skipif(
-    "ACCEPTANCE_DUO" not in os.environ or os.geteuid() != 0,
-    reason="only root may tell login_duo its configuration, and Debian has the programs",
-)
+pytestmark = only_here
 
 
 @pytest.fixture(scope="module")
@@ -48,52 +40,30 @@ def configure(secure_server, integration, tmp_path):
     return write
 
 
-def environment(**more):
-    return {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": str(LIBRARIES)} | more
-
-
-def log_in(configuration, typed="", user="ann"):
-    """Logs in by `login_duo`, which runs a command once the login is approved."""
+@contextmanager
+def logging_in(configuration, user="ann"):
+    """A login by `login_duo`, which runs a command once the login is approved."""
     program = PROGRAMS / "usr/sbin/login_duo"
     command = [program, "-c", configuration, "-f", user, "-h", HOST, "echo", "IN"]
-    done = subprocess.run(command, env=environment(), input=typed, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
-@contextmanager
-def alias_for_root(integration):
-    """PAM knows only users of this machine: root is Ann."""
-    server, service = integration.server, integration.phone.service_sid
-    path = f"/v2/Services/{service}/Integrations"
-    sid = server.account.call("GET", path).json()["integrations"][0]["sid"]
-    name = pwd.getpwuid(0).pw_name
-    aliases = {"Aliases": [f"ann={integration.identity}", f"{name}={integration.identity}"]}
-    changed = server.account.call("POST", f"{path}/{sid}", data=aliases)
-    assert changed.status_code == 200, changed.text
-    yield name
+def log_in(configuration, user="ann"):
+    """The status of a login, and what was said."""
+    with logging_in(configuration, user) as process:
+        output, _ = process.communicate(timeout=60)
+    return process.returncode, output
 
 
 @pytest.fixture
-def authenticate(integration, tmp_path):
+def by_pam(tmp_path):
     """Logs in by PAM."""
-    services = tmp_path / "pam.d"
-    services.mkdir()
-    (services / "other").write_text("auth required pam_deny.so\n")
-
-    def run(configuration):
-        module = next(PROGRAMS.glob("lib/*/security/pam_duo.so"))
-        (services / "owl").write_text(f"auth required {module} conf={configuration}\n")
-        own = environment(
-            LD_PRELOAD=str(LIBRARIES / "libpam_wrapper.so"),
-            PAM_WRAPPER="1",
-            PAM_WRAPPER_SERVICE_DIR=str(services),
-        )
-        with alias_for_root(integration) as user:
-            command = [PROGRAMS / "usr/bin/pamtester", "-I", f"rhost={HOST}", "owl", user, "authenticate"]
-            done = subprocess.run(command, env=own, capture_output=True, text=True, timeout=60)
-        return done.returncode, done.stdout + done.stderr
-
-    return run
+    return lambda configuration: authenticate(tmp_path, ME, "pam_duo", f"conf={configuration}")
 
 
 def test_an_approval_lets_in_and_shows_where_it_comes_from(integration, configure):
@@ -145,14 +115,32 @@ def test_without_the_server_nobody_is_let_in(configure):
     assert "IN" not in output.split()
 
 
+def test_a_login_fails_when_the_server_is_killed_and_its_prompt_can_still_be_answered(secure_server, configure):
+    integration = Integration(secure_server, Legacy="true", PromptLife="600")
+    configuration = configure(ikey=integration.key, skey=integration.secret)
+    with logging_in(configuration) as process:
+        prompt = integration.wait_for_prompt()
+        secure_server.kill()
+        try:
+            output, _ = process.communicate(timeout=60)
+        finally:
+            secure_server.start()
+    assert process.returncode != 0
+    assert "IN" not in output.split()
+    assert [pending["sid"] for pending in integration.pending()] == [prompt["sid"]]
+    assert integration.phone.answer(prompt["sid"], "approved").status_code == 200
+    with integration.person("approved"):
+        assert log_in(configuration)[0] == 0
+
+
 @pytest.mark.parametrize(("answer", "status"), [("approved", 0), ("denied", 1)])
-def test_pam_lets_in_whom_the_person_approves(integration, configure, authenticate, answer, status):
+def test_pam_lets_in_whom_the_person_approves(integration, configure, by_pam, answer, status):
     with integration.person(answer) as seen:
-        said = authenticate(configure())
+        said = by_pam(configure(prompts=1))
     assert said[0] == status, said
     fields = {field["label"]: field["value"] for field in seen[0]["details"]["fields"]}
     assert fields["Address"] == HOST
 
 
-def test_pam_lets_nobody_in_without_the_server(configure, authenticate):
-    assert authenticate(configure(host=f"localhost:{unused_port()}"))[0] == 1
+def test_pam_lets_nobody_in_without_the_server(configure, by_pam):
+    assert by_pam(configure(host=f"localhost:{unused_port()}"))[0] == 1

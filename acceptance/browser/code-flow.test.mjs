@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
 import * as openid from "openid-client";
 import { server } from "../node/wire.mjs";
+import { eye } from "./look.mjs";
 import { ann, call, stage, visit } from "./stage.mjs";
 
 /** An application with a page to which browsers come back. */
@@ -148,6 +149,8 @@ describe("an application with Universal Prompt", () => {
     const name = page.getByLabel("User name");
     assert.deepEqual([await name.inputValue(), await name.isEditable()], [person.identity, false]);
     assert.equal(await page.getByLabel("Remember me").count(), 0);
+    const look = await eye();
+    await look.around(page, "sign-in-named");
     const sheet = device.getByRole("dialog", { name: "Sign in to Owl portal?" });
     assert.equal(await sheet.count(), 0, "nothing is sent yet");
     await page.getByRole("button", { name: "Continue" }).click();

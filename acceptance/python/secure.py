@@ -3,8 +3,8 @@
 import datetime
 import ipaddress
 import os
-import random
 import pwd
+import random
 import signal
 import socket
 import subprocess

@@ -1,5 +1,7 @@
 """Debian's `pam_radius_auth`, by `pamtester`: a machine that asks by RADIUS."""
 
+import socket
+
 import pytest
 from pam import HOST, authenticate, only_here
 from secure import ME, Integration, unused_port
@@ -59,6 +61,6 @@ def test_a_machine_with_another_secret_is_not_let_in_and_prompts_nobody(machine,
 
 
 def test_without_the_server_nobody_is_let_in(machine, tmp_path):
-    status, said = machine.log_in(tmp_path, port=unused_port(), patience=3)
+    status, said = machine.log_in(tmp_path, port=unused_port(socket.SOCK_DGRAM), patience=3)
     assert status != 0, said
     assert machine.integration.pending() == []

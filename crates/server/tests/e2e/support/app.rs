@@ -15,7 +15,7 @@ use countersign_server::world::World;
 use countersign_store::Store;
 use countersign_store::moving::Resealing;
 use countersign_testkit::postgres::TestDatabase;
-use countersign_testkit::{ManualClock, SeededEntropy};
+use countersign_testkit::{ManualClock, SeededEntropy, free_port};
 use countersign_verify::{Keys, MasterKey, Verify};
 use tokio::task::JoinHandle;
 
@@ -73,8 +73,6 @@ impl TestApp {
         let database = (on_postgres() && !in_test_mode).then(TestDatabase::new);
         config.database.url = database.as_ref().map(|database| database.url().into());
         let server = open(&config, &world, in_test_mode).await;
-        // A restarted server listens at the same address.
-        config.http.listen = server.address;
         let (account, token) = server.verify.create_account("first").await.expect("an account");
         let mut app = Self {
             clock,
@@ -227,8 +225,11 @@ pub fn on_postgres() -> bool {
 fn configure(folder: &Path, settings: &[&str]) -> Config {
     let mut all = vec![
         format!("data_dir={}", folder.display()),
-        "http.listen=127.0.0.1:0".to_owned(),
+        // Nobody else gets it while a server restarts.
+        format!("http.listen=127.0.0.1:{}", free_port()),
         "http.shutdown_seconds=2".to_owned(),
+        // A command that waits on a busy machine is no fault.
+        "database.timeout_seconds=60".to_owned(),
     ];
     all.extend(settings.iter().map(|setting| (*setting).to_owned()));
     Config::load(&Sources { file: None, environment: HashMap::new(), settings: all })

@@ -21,8 +21,8 @@ fn members(key: &str) -> Vec<&'static str> {
              webhook_method webhook_url"
         }
         "integrations" => {
-            "account_sid aliases date_created date_updated forward_auth friendly_name key keycloak kind legacy links \
-             networks openid presence prompt_life radius service_sid sid unknown_users url user_rule"
+            "account_sid aliases date_created date_updated duo_redirect_uris forward_auth friendly_name key keycloak kind \
+             legacy links networks openid presence prompt_life radius service_sid sid unknown_users url user_rule"
         }
         "entities" => "account_sid date_created date_updated identity links service_sid sid url",
         "factors" => {

@@ -151,15 +151,18 @@ impl Memory {
     }
 }
 
+/// The most descriptors that a server keeps for its own calls, of a quarter of all.
+const MOST_FOR_CALLS: usize = 1_024;
 /// Descriptors for files, listeners and other connections.
-const OTHER_DESCRIPTORS: usize = 500;
+const OTHER_DESCRIPTORS: usize = 200;
 
 /// How many sockets this process and a server may hold beside other descriptors.
 pub(crate) fn sockets_max() -> usize {
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files"));
     let soft = line.and_then(|line| line.split_whitespace().next());
-    soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024_usize).saturating_sub(OTHER_DESCRIPTORS)
+    let all = soft.and_then(|soft| soft.parse().ok()).unwrap_or(1_024_usize);
+    all.saturating_sub((all / 4).min(MOST_FOR_CALLS) + OTHER_DESCRIPTORS)
 }
 
 /// The machine, for the report.
